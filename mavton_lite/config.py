@@ -1,0 +1,198 @@
+"""Profiles, paths and seeds: every number that differs between smoke, lite and paper lives here.
+
+A `Profile` is a frozen dataclass of frozen dataclasses; change one with `dataclasses.replace`. `paper` is the thesis
+and CP-VTON as published; every other value is a deviation and says so in a `Differs:` line.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+SEED = 2024  # of the world, of initialisation and of batch order, unless a caller gives another
+
+
+@dataclass(frozen=True)
+class PersonSettings:
+    """How a `Sample` becomes the 22-channel person representation (`data/person.py`).
+
+    Source: CP-VTON's data loader. Defaults are the original's behaviour at 256 x 192.
+    """
+
+    pose_radius_px: int = 5  # half side of the white square of a key point: 5 draws 11 x 11 px
+    shape_grid: tuple[int, int] = (16, 12)  # rows, columns the silhouette is blurred through
+    shape_ignores: tuple[int, ...] = ()  # LIP labels left out of the silhouette (VITON: the head set)
+    kept_labels: tuple[int, ...] = (1, 2, 4, 13)  # LIP labels whose colours are kept: hat, hair, sunglasses, face
+    garment_labels: tuple[int, ...] = (5, 6, 7)  # upper clothes, dress, coat
+    kept_fill: float = -1.0  # colour where nothing is kept (black)
+    worn_fill: float = 1.0  # colour around the worn garment (white)
+
+
+@dataclass(frozen=True)
+class GMMSettings:
+    """Geometric matching module.   Source: CP-VTON's code; at 256 x 192 19,057,650 parameters."""
+
+    width: int = 64  # channels of the first layer; doubled by each halving
+    downs: int = 4  # stride-2 layers: the correlation is taken at (H / 2**downs, W / 2**downs)
+    grid: int = 5  # control points a side
+    cloth_input: Literal["cloth", "mask"] = "cloth"  # CP-VTON+ gives the mask
+
+
+@dataclass(frozen=True)
+class TOMSettings:
+    """U-Net of the try-on module.   Source: CP-VTON's code; at 256 x 192 21,349,252 parameters."""
+
+    width: int = 64
+    downs: int = 6
+    upsample: Literal["bilinear", "nearest"] = "bilinear"  # code says bilinear, paper says nearest
+    final_norm: bool = True  # InstanceNorm on the four outputs, as in the code (holds the mask near 0.5 on average)
+    mask_input: bool = False  # CP-VTON+ also gives the warped mask (26 channels)
+    gate_reduction: int = 16  # CBAM's r
+    gate_kernel: int = 7  # CBAM's spatial kernel
+
+
+@dataclass(frozen=True)
+class DiscriminatorSettings:
+    """Conditional PatchGAN: sees person representation, warped cloth and picture."""
+
+    width: int = 64
+    layers: int = 3  # 3: receptive field 70 px
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """Weights and variants of every loss term.   Source: CP-VTON's code; adversarial: see the thesis, section 3.4."""
+
+    l1: float = 1.0
+    perceptual: float = 1.0
+    mask: float = 1.0
+    adversarial: float = 0.1  # used by experiments with a discriminator only
+    gan: Literal["lsgan", "bce"] = "lsgan"
+    mask_target: Literal["warped", "worn", "ones"] = "warped"  # code: warped mask; CP-VTON+: parse; paper: ones
+    perceptual_net: Literal["vgg19", "vgg16", "lite0"] = "vgg19"
+    perceptual_normalise: bool = False  # CP-VTON feeds [-1, 1] without ImageNet statistics
+    perceptual_scale: float = 1.0  # side of the pictures shown to the perceptual network
+    warp_l1: float = 1.0  # GMM: |warped cloth - worn cloth| (2-10)
+    warp_mask: float = 0.0  # GMM: |warped mask - worn mask|
+    warp_bend: float = 0.0  # GMM: mean squared second difference of the control offsets
+    warp_interval: float = 0.0  # GMM: CP-VTON+'s grid interval consistency (40 there)
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Length and optimiser of one stage.   Source: CP-VTON's code: Adam(0.5, 0.999), 1e-4, batch 4, 200k steps."""
+
+    steps: int = 200_000
+    batch: int = 4
+    lr: float = 1e-4
+    betas: tuple[float, float] = (0.5, 0.999)
+    schedule: Literal["constant", "linear", "onecycle"] = "linear"  # linear: constant first half, then to zero
+    flip: bool = False  # mirror half of the examples (labels and key points swap sides)
+    save_every: int = 5_000
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One scale of the whole project: smoke (tests), lite (two CPU cores) or paper (GPU)."""
+
+    name: str
+    height: int
+    width: int
+    n_train: int  # Atelier examples written
+    n_test: int
+    person: PersonSettings = field(default_factory=PersonSettings)
+    gmm: GMMSettings = field(default_factory=GMMSettings)
+    tom: TOMSettings = field(default_factory=TOMSettings)
+    discriminator: DiscriminatorSettings = field(default_factory=DiscriminatorSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
+    train_gmm: TrainSettings = field(default_factory=TrainSettings)
+    train_tom: TrainSettings = field(default_factory=TrainSettings)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.height, self.width
+
+
+# Head set and lower body: trousers (9), skirt (12), legs (16, 17), shoes (18, 19), socks (8).
+KEEP_LOWER_BODY = (1, 2, 4, 13, 8, 9, 12, 16, 17, 18, 19)
+
+_SMALL_LOSS = LossSettings(
+    mask_target="worn",
+    perceptual_net="vgg16",
+    perceptual_normalise=True,
+    perceptual_scale=0.5,
+    warp_mask=1.0,
+    warp_bend=1.0,
+)
+
+PAPER = Profile("paper", 256, 192, n_train=14_221, n_test=2_032)
+
+# Differs: size, widths and steps are cut to fit two CPU cores; the lower body is kept (CP-VTON+), the mask is taught the
+# visible worn garment (CP-VTON+), the four outputs are not normalised, the warp is regularised, VGG16 stands for VGG19.
+LITE = Profile(
+    "lite",
+    128,
+    96,
+    n_train=2_000,
+    n_test=200,
+    person=PersonSettings(pose_radius_px=3, kept_labels=KEEP_LOWER_BODY),
+    gmm=GMMSettings(width=16, downs=3),
+    tom=TOMSettings(width=20, downs=5, final_norm=False, gate_reduction=4),
+    discriminator=DiscriminatorSettings(width=24, layers=2),
+    loss=_SMALL_LOSS,
+    train_gmm=TrainSettings(1_500, 16, 1e-3, schedule="onecycle", flip=True, save_every=250),
+    train_tom=TrainSettings(1_200, 8, 1e-3, schedule="onecycle", flip=True, save_every=200),
+)
+
+# Differs: as lite, and so small that every code path runs in seconds; nothing is learnt at this scale.
+SMOKE = Profile(
+    "smoke",
+    64,
+    48,
+    n_train=48,
+    n_test=16,
+    person=PersonSettings(pose_radius_px=1, kept_labels=KEEP_LOWER_BODY),
+    gmm=GMMSettings(width=8, downs=2),
+    tom=TOMSettings(width=8, downs=4, final_norm=False, gate_reduction=4),
+    discriminator=DiscriminatorSettings(width=8, layers=1),
+    loss=_SMALL_LOSS,
+    train_gmm=TrainSettings(30, 8, 1e-3, schedule="onecycle", flip=True, save_every=10),
+    train_tom=TrainSettings(20, 4, 1e-3, schedule="onecycle", flip=True, save_every=10),
+)
+
+PROFILES = {p.name: p for p in (SMOKE, LITE, PAPER)}
+
+
+def get_profile(name: str) -> Profile:
+    """The profile of that name.   Raises: ValueError naming the known ones."""
+    try:
+        return PROFILES[name]
+    except KeyError:
+        raise ValueError(f"unknown profile {name!r}; known: {', '.join(PROFILES)}") from None
+
+
+def project_root() -> Path:
+    """The checkout that holds `notebooks/`: `MAVTON_ROOT`, else this package's parent, else the working folder."""
+    if os.environ.get("MAVTON_ROOT"):
+        return Path(os.environ["MAVTON_ROOT"])
+    parent = Path(__file__).resolve().parent.parent
+    return parent if (parent / "pyproject.toml").exists() else Path.cwd()
+
+
+def runs_dir(profile: Profile | str) -> Path:
+    """Where a profile's data, checkpoints and executed notebooks go: `runs/<profile>` (git-ignored)."""
+    return project_root() / "runs" / (profile if isinstance(profile, str) else profile.name)
+
+
+def data_dir(profile: Profile | str) -> Path:
+    """The data set of a profile: `MAVTON_DATA` (the user's own VITON copy), else the Atelier under `runs/`."""
+    return Path(os.environ["MAVTON_DATA"]) if os.environ.get("MAVTON_DATA") else runs_dir(profile) / "atelier"
+
+
+def as_dict(settings) -> dict:
+    """Any settings dataclass as plain JSON types, for checkpoints and records."""
+    return dataclasses.asdict(settings)
