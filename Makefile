@@ -1,0 +1,67 @@
+# One command on a fresh machine: `make figures` or `make test`. `make help` lists the targets.
+
+PYTHON  ?= python3
+PROFILE ?= lite
+VENV    ?= .venv
+
+PY    := $(VENV)/bin/python
+STAMP := $(VENV)/.installed-test
+
+# The environment belongs to this Makefile: no figure-less kernels, no packages of another Python.
+unexport MPLBACKEND PYTHONPATH PYTHONHOME
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help install figures gallery test test-fast lint format lab doctor clean clean-all
+
+help:  ## list the targets
+	@echo "usage: make TARGET [PROFILE=smoke|lite|paper] [PYTHON=python3]"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  %-10s %s\n", $$1, $$2}'
+
+# The stamp is newer than what was installed from, so a second call installs nothing.
+$(STAMP): pyproject.toml requirements-nodeps.txt
+	@$(PYTHON) -c 'import sys; ok = sys.version_info >= (3, 11); ok or print(f"mavton_lite needs Python 3.11 or newer, but \"$(PYTHON)\" is {sys.version.split()[0]}; try: make PYTHON=python3.12 $(MAKECMDGOALS)", file=sys.stderr); sys.exit(not ok)'
+	@test -x $(PY) || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "installing the package and what notebooks, tests and photographs need (minutes the first time)"
+	@$(PY) -m pip install --quiet --editable '.[notebooks,test,photo]'
+	@$(PY) -m pip install --quiet --no-deps $$(grep -vE '^(#|mediapipe)' requirements-nodeps.txt)
+	@grep '^mediapipe' requirements-nodeps.txt > $(VENV)/optional.txt; \
+	$(PY) -c 'import sys; sys.exit(sys.version_info >= (3, 13))' \
+	&& $(PY) -m pip install --quiet --no-deps --requirement $(VENV)/optional.txt \
+	|| echo "note: no mediapipe for this Python or machine; photographs use another backend (make doctor)"
+	@touch $@
+
+$(VENV)/.installed-lab: $(STAMP)
+	@$(PY) -m pip install --quiet --editable '.[lab]'
+	@touch $@
+
+install: $(STAMP)  ## make the virtual environment; done by every target that needs it
+
+figures: $(STAMP)  ## run the notebooks: every figure and table (PROFILE=lite, or smoke to try it)
+	@exec $(PY) -m mavton_lite figures --profile $(PROFILE)
+
+test: $(STAMP) lint  ## lint, unit tests, and every notebook at the smoke profile
+	@exec $(PY) -m pytest tests
+	@MAVTON_PROFILE=smoke exec $(PY) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=180 notebooks
+
+test-fast: $(STAMP)  ## unit tests only
+	@exec $(PY) -m pytest tests -x -q
+
+lint: $(STAMP)  ## ruff over code and notebooks
+	@exec $(PY) -m ruff check .
+
+format: $(STAMP)  ## let ruff sort imports and repair what it can
+	@exec $(PY) -m ruff check --fix .
+
+lab: $(VENV)/.installed-lab  ## open the notebooks in JupyterLab
+	@exec $(PY) -m jupyter lab notebooks/00_start_here.ipynb
+
+doctor: $(STAMP)  ## what this machine has, and the command for what is missing
+	@exec $(PY) -m mavton_lite doctor
+
+clean:  ## remove data, checkpoints and executed notebooks of PROFILE
+	rm -rf runs/$(PROFILE)
+
+clean-all:  ## remove all of runs/ and the virtual environment
+	rm -rf runs $(VENV)
