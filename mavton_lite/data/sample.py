@@ -51,8 +51,8 @@ class Sample(TypedDict):
     """One person and one garment, no stage's preprocessing yet; batched by `collate`.
 
     Shape: H, W the picture; pictures in [-1, 1]; key points (x px, y px, confidence), all 0 when missing.
-    The `truth_*` keys are there when the data set knows the person wearing *this* cloth: on paired examples the person's
-    own picture, on unpaired ones only in the Atelier.
+    The `truth_*` keys are there when the data set knows the person wearing *this* cloth: on paired examples the
+    person's own picture, on unpaired ones only in the Atelier.
     """
 
     name: str  # file name of the person without its ending
@@ -64,7 +64,7 @@ class Sample(TypedDict):
     keypoints: Tensor  # (18, 3) float32
     truth_image: NotRequired[Tensor]  # (3, H, W) float32 in [-1, 1]
     truth_parse: NotRequired[Tensor]  # (H, W) int64
-    truth_warp: NotRequired[Tensor]  # (2, H, W) float32: x, y in cloth pixels of every visible garment pixel, NaN elsewhere
+    truth_warp: NotRequired[Tensor]  # (2, H, W) float32: x, y in cloth pixels where garment shows, NaN elsewhere
 
 
 def collate(samples: list[Sample]) -> dict:
@@ -72,4 +72,15 @@ def collate(samples: list[Sample]) -> dict:
     if not samples:
         raise ValueError("cannot collate an empty list of samples")
     keys = [k for k in samples[0] if all(k in s for s in samples)]
-    return {k: torch.stack([s[k] for s in samples]) if torch.is_tensor(samples[0][k]) else [s[k] for s in samples] for k in keys}
+    columns = {k: [s[k] for s in samples] for k in keys}
+    return {k: torch.stack(v) if torch.is_tensor(v[0]) else v for k, v in columns.items()}
+
+
+def to_unit(pictures: Tensor) -> Tensor:
+    """Pictures of networks, [-1, 1], as pictures of metrics and figures, [0, 1]; values outside are clamped."""
+    return ((pictures + 1) / 2).clamp(0, 1)
+
+
+def from_unit(pictures: Tensor) -> Tensor:
+    """Pictures of metrics and figures, [0, 1], as pictures of networks, [-1, 1]."""
+    return pictures * 2 - 1

@@ -1,0 +1,107 @@
+"""`represent`: what the networks may know of a person, without the garment they wear (22 channels).
+
+Computed for a whole batch on its device. Pillow's arithmetic, which made the original's inputs, is reproduced: its
+bilinear reduction weighs areas and rounds to whole grey levels after each pass, its rectangles cut coordinates to whole
+pixels and include both ends.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mavton_lite.config import PersonSettings
+from mavton_lite.data.sample import COCO18
+
+POSE_CHANNELS = len(COCO18)
+AGNOSTIC_CHANNELS = 1 + 3 + POSE_CHANNELS  # 22
+
+
+class Person(NamedTuple):
+    """The person representation and the garment worn in the picture.   Shape: see each line; pictures in [-1, 1]."""
+
+    agnostic: Tensor  # (B, 22, H, W): silhouette, head, pose
+    silhouette: Tensor  # (B, 1, H, W) blurred body shape
+    head: Tensor  # (B, 3, H, W) the kept labels' colours
+    pose: Tensor  # (B, 18, H, W) a square a key point
+    worn_cloth: Tensor  # (B, 3, H, W) the worn garment on `worn_fill`
+    worn_mask: Tensor  # (B, 1, H, W) 0 or 1
+
+
+def represent(batch: dict, settings: PersonSettings | None = None) -> Person:
+    """The person representation of a batch of `Sample`s.
+
+    Source: Han et al. 2018, section 3.1; Wang et al. 2018, section 3.1; values as in CP-VTON's data loader.
+    Shape: image (B, 3, H, W), parse (B, H, W), keypoints (B, 18, 3) px -> `Person`.
+    Raises: ValueError naming the key with another shape.
+    """
+    settings = settings or PersonSettings()
+    image, parse, keypoints = _checked(batch)
+    kept = label_mask(parse, settings.kept_labels)  # (B, 1, H, W)
+    garment = label_mask(parse, settings.garment_labels)  # (B, 1, H, W)
+    body = (parse > 0)[:, None] & ~label_mask(parse, settings.shape_ignores)  # (B, 1, H, W)
+    silhouette = blur_silhouette(body, settings.shape_grid)
+    head = torch.where(kept, image, settings.kept_fill)  # (B, 3, H, W)
+    pose = pose_maps(keypoints, parse.shape[1:], settings.pose_radius_px)
+    return Person(
+        agnostic=torch.cat([silhouette, head, pose], 1),  # (B, 22, H, W)
+        silhouette=silhouette,
+        head=head,
+        pose=pose,
+        worn_cloth=torch.where(garment, image, settings.worn_fill),  # (B, 3, H, W)
+        worn_mask=garment.float(),
+    )
+
+
+def _checked(batch: dict) -> tuple[Tensor, Tensor, Tensor]:
+    image = batch["image"]
+    if image.ndim != 4 or image.shape[1] != 3:
+        raise ValueError(f"image: found shape {tuple(image.shape)}, wanted (B, 3, H, W); batch samples with collate()")
+    b, _, h, w = image.shape
+    for key, wanted in (("parse", (b, h, w)), ("keypoints", (b, POSE_CHANNELS, 3))):
+        if tuple(batch[key].shape) != wanted:
+            raise ValueError(f"{key}: found shape {tuple(batch[key].shape)}, wanted {wanted}")
+    return image.float(), batch["parse"], batch["keypoints"].float()
+
+
+def label_mask(parse: Tensor, labels: tuple[int, ...]) -> Tensor:
+    """Where a parse has one of some labels.   Shape: (B, H, W) -> (B, 1, H, W) bool."""
+    mask = torch.zeros_like(parse, dtype=torch.bool)
+    for label in labels:  # a handful of comparisons: no table to send to the device
+        mask |= parse == label
+    return mask[:, None]  # (B, 1, H, W)
+
+
+def blur_silhouette(body: Tensor, grid: tuple[int, int]) -> Tensor:
+    """A body mask reduced to `grid` (rows, columns) and enlarged again, so that the garment's outline is forgotten.
+
+    Source: CP-VTON's data loader (Pillow's BILINEAR both ways on 0..255).
+    Shape: (B, 1, H, W) bool -> same, float32 in [-1, 1].
+    """
+    h, w = body.shape[-2:]
+    grey = body.float() * 255
+    for rows, columns in (grid, (h, w)):
+        for size in ((grey.shape[-2], columns), (rows, columns)):  # Pillow: across, round, down, round
+            if size != tuple(grey.shape[-2:]):
+                grey = F.interpolate(grey, size, mode="bilinear", align_corners=False, antialias=True)
+                grey = (grey + 0.5).floor().clamp(0, 255)
+    return grey / 127.5 - 1
+
+
+def pose_maps(keypoints: Tensor, size: tuple[int, int], radius_px: int) -> Tensor:
+    """A map a key point: +1 in the square of `radius_px` around it, -1 elsewhere and everywhere where it is missing.
+
+    A key point is missing at x <= 1 or y <= 1; its confidence is not looked at; squares are cut at the border.
+    Source: CP-VTON's data loader (Pillow's `ImageDraw.rectangle`).
+    Shape: (B, K, 3) x px, y px, confidence -> (B, K, H, W).
+    """
+    xy = keypoints[..., :2]  # (B, K, 2)
+    there = (xy > 1).all(-1)[..., None]  # (B, K, 1)
+    first, last = (xy - radius_px).trunc(), (xy + radius_px).trunc()  # both inside the square
+    pixels = [torch.arange(n, device=xy.device, dtype=xy.dtype) for n in (size[1], size[0])]
+    across, down = ((p >= first[..., i, None]) & (p <= last[..., i, None]) for i, p in enumerate(pixels))
+    inside = (down & there)[..., :, None] & across[..., None, :]  # (B, K, H, W)
+    return inside.float() * 2 - 1
