@@ -75,6 +75,13 @@ class LossSettings:
     perceptual_net: Literal["vgg19", "vgg16", "lite0"] = "vgg19"
     perceptual_normalise: bool = False  # CP-VTON feeds [-1, 1] without ImageNet statistics
     perceptual_scale: float = 1.0  # side of the pictures shown to the perceptual network
+    perceptual_levels: tuple[tuple[str, float], ...] = (  # activations compared and their weights: pix2pixHD's, CP-VTON's
+        ("relu1_1", 1 / 32),
+        ("relu2_1", 1 / 16),
+        ("relu3_1", 1 / 8),
+        ("relu4_1", 1 / 4),
+        ("relu5_1", 1.0),
+    )
     warp_l1: float = 1.0  # GMM: |warped cloth - worn cloth| (2-10)
     warp_mask: float = 0.0  # GMM: |warped mask - worn mask|
     warp_bend: float = 0.0  # GMM: mean squared second difference of the control offsets

@@ -1,0 +1,42 @@
+"""Attention, one idea a file; `GATES` names what a skip connection can carry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+from mavton_lite.attention.base import AttentionMap, Gate, record
+from mavton_lite.attention.cbam import CBAM
+from mavton_lite.attention.channel import ChannelAttention, EfficientChannelAttention, SqueezeExcitation
+from mavton_lite.attention.spatial import SpatialAttention
+
+__all__ = [
+    "CBAM",
+    "GATES",
+    "AttentionMap",
+    "ChannelAttention",
+    "EfficientChannelAttention",
+    "Gate",
+    "SpatialAttention",
+    "SqueezeExcitation",
+    "make_gate",
+    "record",
+]
+
+# name -> (channels, reduction = 16, kernel = 7) -> module of the same shape in and out.
+GATES: dict[str, Callable[..., nn.Module]] = {
+    "none": lambda channels, reduction=16, kernel=7: nn.Identity(),
+    "se": lambda channels, reduction=16, kernel=7: Gate(se=SqueezeExcitation(channels, reduction)),
+    "eca": lambda channels, reduction=16, kernel=7: Gate(eca=EfficientChannelAttention(channels)),
+    "channel": lambda channels, reduction=16, kernel=7: Gate(channel=ChannelAttention(channels, reduction)),
+    "spatial": lambda channels, reduction=16, kernel=7: Gate(spatial=SpatialAttention(channels, kernel)),
+    "cbam": lambda channels, reduction=16, kernel=7: CBAM(channels, reduction, kernel),
+}
+
+
+def make_gate(name: str, channels: int, reduction: int = 16, kernel: int = 7) -> nn.Module:
+    """The gate of that name for `channels` channels.   Raises: ValueError naming the known gates."""
+    if name not in GATES:
+        raise ValueError(f"unknown gate {name!r}; known: {', '.join(GATES)}")
+    return GATES[name](channels, reduction, kernel)

@@ -1,0 +1,1 @@
+"""Networks: GMM, try-on modules, discriminator. Pure modules: none of them reads a file."""

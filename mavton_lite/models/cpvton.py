@@ -1,0 +1,56 @@
+"""CP-VTON's try-on module: person and warped garment -> the person wearing it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mavton_lite.attention import GATES, make_gate
+from mavton_lite.config import TOMSettings
+from mavton_lite.models.gmm import PERSON_CHANNELS
+from mavton_lite.models.unet import UNet
+
+
+class TryOn(NamedTuple):
+    """What the try-on module gives.   Shape: see each line."""
+
+    image: Tensor  # (B, 3, H, W) in [-1, 1]: mask * warped cloth + (1 - mask) * rendered
+    rendered: Tensor  # (B, 3, H, W) in [-1, 1]: the person as the network paints it
+    mask: Tensor  # (B, 1, H, W) in [0, 1]: where the warped cloth is taken as it is
+
+
+class TOM(nn.Module):
+    """Try-on module: a U-Net paints a person and a mask, the mask lays the warped cloth over it.
+
+    Source: Wang et al. 2018 (CP-VTON), section 3.2 and its code; thesis eq. 2-11: I_o = M c + (1 - M) I_r.
+    `gate` names what every skip carries (`attention.GATES`); "none" is CP-VTON, "cbam" the thesis's MA-UNet.
+    Shape: agnostic (B, 22, H, W), warped_cloth (B, 3, H, W), warped_mask (B, 1, H, W) -> `TryOn`.
+    Differs: `mask_input` also shows the warped mask (CP-VTON+); `final_norm=False` leaves the mask free to be near 0 or
+    1 everywhere; `upsample="nearest"` is the paper's text.
+    Raises: ValueError for an unknown gate.
+    """
+
+    def __init__(self, settings: TOMSettings, gate: str = "none"):
+        super().__init__()
+        if gate not in GATES:
+            raise ValueError(f"unknown gate {gate!r}; known: {', '.join(GATES)}")
+        self.settings, self.gate = settings, gate
+        factory = partial(make_gate, gate, reduction=settings.gate_reduction, kernel=settings.gate_kernel)
+        self.unet = UNet(
+            PERSON_CHANNELS + 3 + settings.mask_input,
+            4,
+            settings.width,
+            settings.downs,
+            None if gate == "none" else factory,
+            settings.upsample,
+            settings.final_norm,
+        )
+
+    def forward(self, agnostic: Tensor, warped_cloth: Tensor, warped_mask: Tensor) -> TryOn:
+        shown = [agnostic, warped_cloth] + ([warped_mask] if self.settings.mask_input else [])
+        painted = self.unet(torch.cat(shown, 1))  # (B, 4, H, W)
+        rendered, mask = torch.tanh(painted[:, :3]), torch.sigmoid(painted[:, 3:])
+        return TryOn(mask * warped_cloth + (1 - mask) * rendered, rendered, mask)

@@ -1,0 +1,28 @@
+"""From a batch of raw examples to try-ons: representation, warp, try-on."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from mavton_lite.config import PersonSettings
+from mavton_lite.data.person import Person, represent
+from mavton_lite.models.cpvton import TOM, TryOn
+from mavton_lite.models.gmm import GMM, Warp
+
+
+class TryOnPipeline(nn.Module):
+    """Both stages as one module, without a picture written between them.
+
+    Source: CP-VTON, figure 2.   Shape: a batch of `Sample` (see `data.sample.collate`) -> (`Person`, `Warp`, `TryOn`).
+    Training and evaluation mode, gradients and device are the caller's: CP-VTON's own second stage reads the warps of a
+    geometric matching module in evaluation mode.
+    """
+
+    def __init__(self, gmm: GMM, tom: TOM, person: PersonSettings):
+        super().__init__()
+        self.gmm, self.tom, self.person = gmm, tom, person
+
+    def forward(self, batch: dict) -> tuple[Person, Warp, TryOn]:
+        person = represent(batch, self.person)
+        warp = self.gmm(person.agnostic, batch["cloth"], batch["cloth_mask"])
+        return person, warp, self.tom(person.agnostic, warp.cloth, warp.mask)

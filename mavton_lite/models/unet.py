@@ -1,0 +1,74 @@
+"""A U-Net whose skip connections can carry a gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class UNet(nn.Module):
+    """Encoder and decoder joined by `downs - 1` skips, each through a gate if one is given.
+
+    Source: CP-VTON's code (its try-on module: width 64, 6 downs, bilinear, final norm); thesis figures 2.11 and 3.1.
+    The gate reads the skip after LeakyReLU, which is what CP-VTON's in-place activation leaves on its skips; ungated, the
+    ReLU that follows makes this choice invisible.
+    Names: `gates.level1` is the widest skip (half the picture's side), the last one the deepest.
+    Shape: (B, in, H, W) -> (B, out, H, W), no last activation.
+    Raises: ValueError when H or W cannot be halved `downs` times.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        width: int,
+        downs: int,
+        gate: Callable[[int], nn.Module] | None = None,
+        upsample: str = "bilinear",
+        final_norm: bool = True,
+    ):
+        super().__init__()
+        if downs < 2 or upsample not in ("bilinear", "nearest"):
+            raise ValueError(f"wanted downs >= 2 and upsample bilinear or nearest, got {downs} and {upsample!r}")
+        self.in_channels, self.downs, self.upsample, self.final_norm = in_channels, downs, upsample, final_norm
+        sizes = [width * min(2**i, 8) for i in range(downs)]  # channels after each halving
+        inputs = [in_channels, *sizes[:-1]]
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 4, 2, 1) for a, b in zip(inputs, sizes, strict=True))
+        # From the innermost outwards: what comes up plus the skip of the same size goes in.
+        outputs = [*sizes[-2::-1], out_channels]
+        joined = [sizes[-1], *(2 * c for c in sizes[-2::-1])]
+        self.up = nn.ModuleList(nn.Conv2d(a, b, 3, 1, 1) for a, b in zip(joined, outputs, strict=True))
+        self.gates = nn.ModuleDict({f"level{i + 1}": gate(c) for i, c in enumerate(sizes[:-1])} if gate else {})
+
+    def forward(self, x: Tensor) -> Tensor:
+        step = 2**self.downs
+        if x.ndim != 4 or x.shape[1] != self.in_channels or x.shape[2] % step or x.shape[3] % step:
+            raise ValueError(
+                f"U-Net wants (B, {self.in_channels}, H, W) with H and W divisible by {step}, got {tuple(x.shape)}"
+            )
+        skips = []
+        for level, conv in enumerate(self.down):
+            x = conv(x)  # (B, c, H / 2, W / 2)
+            if level == self.downs - 1:
+                break  # the innermost has neither norm nor skip
+            if level:
+                x = F.instance_norm(x)
+            x = F.leaky_relu(x, 0.2)  # not in place: the skip keeps this tensor
+            skips.append(self.gates[f"level{level + 1}"](x) if self.gates else x)
+        for level, conv in enumerate(self.up):
+            x = self._enlarge(F.relu(x))  # (B, c, 2 H, 2 W)
+            x = conv(x)
+            last = level == self.downs - 1
+            if not last or self.final_norm:
+                x = F.instance_norm(x)
+            if not last:
+                x = torch.cat([skips.pop(), x], 1)  # (B, 2 c, H, W)
+        return x
+
+    def _enlarge(self, x: Tensor) -> Tensor:
+        # CP-VTON was trained with align_corners=False here; pictures' geometry (corner aligned) is the warp's business.
+        corners = False if self.upsample == "bilinear" else None
+        return F.interpolate(x, scale_factor=2, mode=self.upsample, align_corners=corners)
