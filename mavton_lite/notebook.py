@@ -1,0 +1,112 @@
+"""What every notebook starts and ends with: `run = setup(profile, notebook)` and `run.done()`."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+from mavton_lite.config import SEED, Profile, get_profile, project_root, runs_dir
+from mavton_lite.plots import style
+from mavton_lite.plots.publish import publish, published, read_manifest
+from mavton_lite.world import prepare
+
+BUDGET_S = {"smoke": 60, "lite": 60, "paper": 3600}  # of a notebook that trains nothing
+TRAINING_BUDGET_S = {"smoke": 60, "lite": 45 * 60, "paper": 48 * 3600}  # of 12_train
+
+
+@dataclass
+class Run:
+    """One notebook at one profile: its data, its folders, its clock, and the figures it has published."""
+
+    profile: Profile
+    notebook: str
+    data: Path  # the data set
+    out: Path  # checkpoints, shared by the notebooks of a profile
+    device: str
+    budget_s: float
+    started: float = field(default_factory=time.monotonic)
+    made: list[str] = field(default_factory=list)
+
+    def publish(self, item_id: str, content: Figure | pd.DataFrame) -> Figure | pd.DataFrame:
+        """Write a figure or table of the manifest, and hand it back so that the cell shows it.
+
+        Raises: ValueError as `plots.publish.publish` does.
+        """
+        if in_checkout():
+            for path in publish(item_id, content, self):
+                print(f"wrote {path.relative_to(project_root())}")
+        self.made.append(item_id)
+        if isinstance(content, Figure):
+            import matplotlib.pyplot as plt
+
+            plt.close(content)  # else the inline backend draws it a second time at the end of the cell
+        return content
+
+    def done(self) -> None:
+        """End a notebook: every figure that the manifest expects of it is there, and how long it took.
+
+        A slow day is reported, never a failure.
+        Raises: RuntimeError naming the figures that were not published.
+        """
+        if in_checkout():
+            wanted = [item.id for item in read_manifest().values() if item.notebook == self.notebook]
+            missing = [i for i in wanted if i not in self.made or published(self.profile.name, i) is None]
+            if missing:
+                raise RuntimeError(f"{self.notebook} did not publish {', '.join(missing)}, which the manifest expects of it")
+        taken = time.monotonic() - self.started
+        # on stderr, which committed notebooks are cleaned of: it differs every time
+        print(f"{taken:.0f} s of a budget of {self.budget_s:.0f} s on two CPU cores", file=sys.stderr)
+        if taken > self.budget_s:
+            print("slower than planned: a busy or smaller machine, or a regression", file=sys.stderr)
+        print(f"{self.notebook}: done ✓")
+
+
+def setup(profile: str, notebook: str) -> Run:
+    """Prepare a notebook: seeds, threads, plot style, widgets on Colab, and the data set of the profile.
+
+    `MAVTON_PROFILE` in the environment overrides `profile`: `MAVTON_PROFILE=lite jupyter lab` runs a course at lite.
+    Raises: ValueError for an unknown profile.
+    """
+    chosen = get_profile(os.environ.get("MAVTON_PROFILE") or profile)
+    seed_everything()
+    torch.set_num_threads(threads())
+    style.use()
+    if "google.colab" in sys.modules:
+        from google.colab import output
+
+        output.enable_custom_widget_manager()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    data = prepare(chosen)
+    out = runs_dir(chosen) / "checkpoints"
+    budget = (TRAINING_BUDGET_S if notebook == "12_train" else BUDGET_S)[chosen.name]
+    print(f"profile {chosen.name}: {chosen.height} x {chosen.width} px, {chosen.n_train} + {chosen.n_test} examples, {device}")
+    return Run(chosen, notebook, data, out, device, budget)
+
+
+def seed_everything(seed: int = SEED) -> None:
+    """Seed Python, NumPy and torch."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def threads() -> int:
+    """How many threads torch may use: `MAVTON_THREADS`, else the cores this process may run on, at most 16."""
+    if os.environ.get("MAVTON_THREADS"):
+        return int(os.environ["MAVTON_THREADS"])
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, 16)
+
+
+def in_checkout() -> bool:
+    """Whether there is a checkout to write figures to; an installed package, as on Colab, only shows them."""
+    return (project_root() / "figures" / "manifest.toml").exists()
