@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 # kernel, expansion, channels, repeats, first stride.   Source: EfficientNet's B0 without squeeze-excitation.
@@ -18,8 +19,19 @@ _STAGES = (
 )
 
 
+class _SameConv(nn.Conv2d):
+    """Convolution padded as TensorFlow's SAME, where the weights come from: an odd pixel goes right and below."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        pads: list[int] = []
+        for side, kernel, stride in zip(x.shape[:1:-1], self.kernel_size, self.stride, strict=True):  # W, then H
+            total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+            pads += [total // 2, total - total // 2]
+        return super().forward(F.pad(x, pads))
+
+
 def _unit(before: int, after: int, kernel: int, stride: int = 1, groups: int = 1, act: bool = True) -> list[nn.Module]:
-    conv = nn.Conv2d(before, after, kernel, stride, kernel // 2, groups=groups, bias=False)
+    conv = _SameConv(before, after, kernel, stride, groups=groups, bias=False)
     return [conv, nn.BatchNorm2d(after, eps=1e-3)] + ([nn.ReLU6()] if act else [])
 
 
@@ -43,7 +55,7 @@ def lite0_features() -> nn.Sequential:
     """EfficientNet-lite0 without its classifier: `stem`, `stage1` .. `stage7`, `head`; weights not loaded.
 
     Source: Tan and Le 2019; Google's EfficientNet-lite (ReLU6, no squeeze-excitation).
-    Shape: (B, 3, H, W) in [-1, 1] -> (B, 1280, H / 32, W / 32).
+    Shape: (B, 3, H, W) in [-1, 1] -> (B, 1280, H / 32, W / 32), rounded up.
     """
     parts: OrderedDict[str, nn.Module] = OrderedDict(stem=nn.Sequential(*_unit(3, 32, 3, 2)))
     before = 32

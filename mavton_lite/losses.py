@@ -28,8 +28,8 @@ def l1(a: Tensor, b: Tensor) -> Tensor:
 def mask_loss(mask: Tensor, target: str, warped: Tensor | None = None, worn: Tensor | None = None) -> Tensor:
     """Mean absolute difference of the composition mask M from what it is taught.
 
-    Source: thesis eq. 2-12, |1 - M|_1: `target="ones"` (CP-VTON's paper); "warped": |M - warped cloth mask|_1 (CP-VTON's
-    code); "worn": |M - worn garment's mask|_1 (CP-VTON+).
+    Source: `target="ones"`: |1 - M|_1, thesis eq. 2-12 and CP-VTON's paper; "warped": |M - warped cloth mask|_1,
+    CP-VTON's code; "worn": |M - worn garment's mask|_1, CP-VTON+.
     Shape: all (B, 1, H, W) -> ().   Raises: ValueError for an unknown target, or when the mask it names is missing.
     """
     if target == "ones":

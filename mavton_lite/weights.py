@@ -74,7 +74,7 @@ class _ArraysOnly(pickle.Unpickler):
 
 
 def load_arrays(path: Path) -> dict:
-    """A pickled tree of numpy arrays, read without running anything.   Raises: UnpicklingError for any other content."""
+    """A pickled tree of numpy arrays, read without running anything.   Raises: UnpicklingError for anything else."""
     with open(path, "rb") as file:
         return _ArraysOnly(file).load()
 
@@ -176,10 +176,11 @@ def _state(name: str) -> tuple[dict[str, Tensor], WeightInfo]:
 
 
 def trunk(name: str) -> tuple[nn.Sequential, WeightInfo]:
-    """The convolutional part of an ImageNet classifier with its trained weights, in evaluation mode, and where they came from.
+    """The convolutional part of a trained ImageNet classifier, in evaluation mode, and where its weights came from.
 
     "vgg16", "alexnet", "vgg19" have torchvision's layers and want ImageNet-normalised pictures; "lite0" is
-    EfficientNet-lite0, stage by stage, and wants [-1, 1]. Where vgg19 cannot be had, vgg16 is given and the info says so.
+    EfficientNet-lite0, stage by stage, and wants [-1, 1]. Where vgg19 cannot be had, vgg16 is given and the info
+    says so.
     Each call gives a module of its own; the weights are read once.
     Raises: ValueError for an unknown name; FileNotFoundError with the command to run when no weights can be had.
     """

@@ -90,15 +90,10 @@ class GMM(nn.Module):
         self.tps = TPSGrid(height, width, settings.grid)
 
     def forward(self, agnostic: Tensor, cloth: Tensor, cloth_mask: Tensor) -> Warp:
-        for name, given, channels in (
-            ("agnostic", agnostic, PERSON_CHANNELS),
-            ("cloth", cloth, 3),
-            ("mask", cloth_mask, 1),
-        ):
-            if given.ndim != 4 or tuple(given.shape[1:]) != (channels, *self.size):
-                raise ValueError(
-                    f"GMM wants {name} (B, {channels}, {self.size[0]}, {self.size[1]}), got {tuple(given.shape)}"
-                )
+        wanted = {"agnostic": (agnostic, PERSON_CHANNELS), "cloth": (cloth, 3), "cloth_mask": (cloth_mask, 1)}
+        for name, (given, channels) in wanted.items():
+            if tuple(given.shape[1:]) != (channels, *self.size):
+                raise ValueError(f"GMM wants {name} (B, {channels}, H, W) at {self.size}, got {tuple(given.shape)}")
         shown = cloth if self.settings.cloth_input == "cloth" else cloth_mask
         person = l2_normalise(self.person(agnostic))  # (B, 8 * width, h, w)
         garment = l2_normalise(self.cloth(shown))  # (B, 8 * width, h, w)

@@ -18,8 +18,8 @@ def l2_normalise(features: Tensor, eps: float = 1e-6) -> Tensor:
 def correlation(a: Tensor, b: Tensor) -> Tensor:
     """Inner products of all pairs of positions: the channel says where in `a`, the pixel says where in `b`.
 
-    Source: CP-VTON, section 3.1; Rocco et al. 2017.   out[:, x * H + y, i, j] = <a[:, :, y, x], b[:, :, i, j]>: positions
-    of `a` are counted column by column, as in CP-VTON's code, so that its weights fit.
+    out[:, x * H + y, i, j] = <a[:, :, y, x], b[:, :, i, j]>: positions of `a` are counted column by column, as in
+    CP-VTON's code, so that its weights fit.   Source: CP-VTON, section 3.1; Rocco et al. 2017.
     Shape: (B, C, H, W), (B, C, H, W) -> (B, W * H, H, W).   Raises: ValueError when the shapes differ.
     """
     if a.shape != b.shape or a.ndim != 4:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+def full_precision(at: Tensor) -> AbstractContextManager:
+    """A block without autocast: half precision would move pixels."""
+    kind = at.device.type
+    return torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
 
 
 def radial(squared: Tensor) -> Tensor:
@@ -71,7 +79,7 @@ class TPSGrid(nn.Module):
     def forward(self, theta: Tensor) -> Tensor:
         if theta.ndim != 2 or theta.shape[1] != 2 * self.grid**2:
             raise ValueError(f"TPSGrid wants theta (B, {2 * self.grid**2}), got {tuple(theta.shape)}")
-        with torch.autocast(theta.device.type, enabled=False):  # half precision would move pixels
+        with full_precision(theta):
             offsets = theta.float().view(-1, 2, self.grid**2)  # (B, 2, grid^2)
             moved = offsets @ self.weights.float().T  # (B, 2, H * W)
             moved = moved.view(-1, 2, self.height, self.width).permute(0, 2, 3, 1)  # (B, H, W, 2)
@@ -83,5 +91,5 @@ def resample(picture: Tensor, grid: Tensor, padding: str = "border") -> Tensor:
 
     Shape: (B, C, H', W'), (B, H, W, 2) -> (B, C, H, W).   `padding`: "border" for cloth, "zeros" for masks.
     """
-    with torch.autocast(picture.device.type, enabled=False):
+    with full_precision(picture):
         return F.grid_sample(picture.float(), grid.float(), mode="bilinear", padding_mode=padding, align_corners=True)
