@@ -137,7 +137,7 @@ def likelier(quantised: np.ndarray, yes: np.ndarray, no: np.ndarray, bins: int =
     score = []
     for mask in (yes, no):
         histogram = np.bincount(quantised[mask], minlength=bins**3).reshape(bins, bins, bins).astype(np.float32)
-        score.append((ndimage.gaussian_filter(histogram, 0.7) / max(mask.sum(), 1) + 1e-6).ravel()[quantised])
+        score.append((ndimage.gaussian_filter(histogram, 1.2) / max(mask.sum(), 1) + 1e-6).ravel()[quantised])
     return score[0] > score[1]
 
 
@@ -183,9 +183,10 @@ def held_things(rgb: np.ndarray, person: np.ndarray, keypoints: np.ndarray, oval
     core = person & skeleton(shape, keypoints, 0.08, 0.13, unsure=0)
     quantised = (rgb.astype(np.int64) >> 4) @ np.array((256, 16, 1))
     other = likelier(quantised, seeds, core) & person & ~head & ~legs & ~skeleton(shape, keypoints, 0.0, 0.05, unsure=0)
-    other = opened(other | seeds, max(1, round(0.012 * unit)))
+    radius = max(1, round(0.012 * unit))
+    other = opened(ndimage.uniform_filter((other | seeds).astype(np.float32), 2 * radius + 1) > 0.5, radius)
     thing = opened(connected_to(other, seeds), max(1, round(0.04 * unit)), close=True)
-    thing = ndimage.binary_fill_holes(thing) & person & ~head
+    thing = opened(ndimage.binary_fill_holes(thing), max(1, round(0.04 * unit))) & person & ~head
     return thing & ~component_of(person & ~thing, core)  # what it cut off from the body goes with it
 
 
