@@ -1,0 +1,161 @@
+"""Files of a training: one atomic safetensors file holds weights, optimisers and step; JSON says what it belongs to.
+
+No pickle: tensors are safetensors, everything else is JSON, in the same file's header, so a checkpoint is either the
+old one or the new one and never half of each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+
+def write_json(path: Path, content: Any) -> Path:
+    """Write JSON atomically; floats keep every digit."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+    return path
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.   Raises: ValueError naming the file when it is missing or broken."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{path}: not there; wanted a JSON file") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: not JSON ({error})") from None
+
+
+def digest(content: Any) -> str:
+    """SHA-256 of a value of plain JSON types, independent of key order."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Any = None) -> Path:
+    """Write tensors and a JSON header into one safetensors file, atomically and flushed to disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # contiguous: safetensors has no strides, so channels-last weights are written in the plain order
+    save_file(
+        {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, {"header": json.dumps(header)}
+    )
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    return path
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
+    """Tensors (on the CPU) and JSON header of a file of `save_tensors`.
+
+    Raises: ValueError naming the file when it is missing or broken.
+    """
+    if not path.exists():
+        raise ValueError(f"{path}: not there; wanted a safetensors file")
+    try:
+        with safe_open(path, "pt") as file:
+            header = json.loads((file.metadata() or {}).get("header", "null"))
+            return {k: file.get_tensor(k) for k in file.keys()}, header  # noqa: SIM118 (not a dict)
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path}: not a whole safetensors file ({error})") from None
+
+
+def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], origin: Path | str) -> None:
+    """Copy weights into a module, every name and shape the same.   Raises: ValueError naming what differs."""
+    own = module.state_dict()
+    wrong = [f"missing {k}" for k in own if k not in tensors] + [f"unknown {k}" for k in tensors if k not in own]
+    wrong += [
+        f"{k} is {tuple(tensors[k].shape)}, wanted {tuple(v.shape)}"
+        for k, v in own.items()
+        if k in tensors and tensors[k].shape != v.shape
+    ]
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise ValueError(f"{origin}: does not fit {type(module).__name__}: {'; '.join(wrong[:3])}{more}")
+    module.load_state_dict(dict(tensors))
+
+
+def _take(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def save_weights(path: Path, networks: Mapping[str, nn.Module], header: Any = None) -> Path:
+    """Weights of several networks in one file, as `<network>.<parameter>`."""
+    return save_tensors(path, {f"{n}.{k}": v for n, m in networks.items() for k, v in m.state_dict().items()}, header)
+
+
+def read_weights(path: Path, networks: Mapping[str, nn.Module]) -> Any:
+    """Fill networks from a file of `save_weights` and return its header.   Raises: ValueError when they do not fit."""
+    tensors, header = load_tensors(path)
+    for name, module in networks.items():
+        load_weights(module, _take(tensors, f"{name}."), path)
+    return header
+
+
+def save_state(
+    path: Path,
+    networks: Mapping[str, nn.Module],
+    optimisers: Mapping[str, torch.optim.Optimizer],
+    schedulers: Mapping[str, Any],
+    header: Mapping[str, Any],
+) -> Path:
+    """Everything that training needs to go on: weights, optimiser moments, schedulers and a header with the step."""
+    tensors = {f"net.{n}.{k}": v for n, m in networks.items() for k, v in m.state_dict().items()}
+    groups = {}
+    for name, optimiser in optimisers.items():
+        state = optimiser.state_dict()
+        groups[name] = state["param_groups"]
+        for index, entries in state["state"].items():
+            tensors |= {f"opt.{name}.{index}.{k}": torch.as_tensor(v) for k, v in entries.items()}
+    plain = {n: s.state_dict() for n, s in schedulers.items()}
+    return save_tensors(path, tensors, dict(header) | {"groups": groups, "schedulers": plain})
+
+
+def load_state(
+    path: Path,
+    networks: Mapping[str, nn.Module],
+    optimisers: Mapping[str, torch.optim.Optimizer],
+    schedulers: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Undo `save_state`, bit for bit, and return its header.   Raises: ValueError when the file does not fit."""
+    tensors, header = load_tensors(path)
+    for name, module in networks.items():
+        load_weights(module, _take(tensors, f"net.{name}."), path)
+    for name, optimiser in optimisers.items():
+        parameters = [p for g in optimiser.param_groups for p in g["params"]]
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in _take(tensors, f"opt.{name}.").items():
+            index, _, entry = key.partition(".")
+            parameter = parameters[int(index)]
+            if value.shape == parameter.shape:
+                # the moments get their parameter's strides back: another layout would round differently
+                value = torch.empty_like(parameter.detach()).copy_(value)
+            state.setdefault(int(index), {})[entry] = value
+        own = [{k: v for k, v in g.items() if k != "params"} for g in optimiser.param_groups]
+        for group, saved in zip(own, header["groups"][name], strict=True):
+            # JSON has no tuples
+            group.update({k: tuple(v) if isinstance(v, list) else v for k, v in saved.items() if k != "params"})
+        numbers = optimiser.state_dict()["param_groups"]
+        groups = [g | {"params": n["params"]} for g, n in zip(own, numbers, strict=True)]
+        optimiser.load_state_dict({"state": state, "param_groups": groups})
+    for name, scheduler in schedulers.items():
+        scheduler.load_state_dict(header["schedulers"][name])
+    return header

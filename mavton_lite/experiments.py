@@ -1,0 +1,72 @@
+"""What can be trained: every baseline, model and ablation is one line of `EXPERIMENTS`."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mavton_lite.config import Profile, TrainSettings
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One trained network: which stage, with which attention gate, with or without a discriminator.
+
+    `overrides` are settings that differ from the profile's, as dotted names: `("loss.perceptual", 0.0)`.
+    """
+
+    name: str
+    stage: Literal["gmm", "tom"]
+    gate: str = "none"  # a key of `attention.GATES`, on every skip of the try-on network
+    adversarial: bool = False
+    note: str = ""
+    overrides: tuple[tuple[str, Any], ...] = ()
+
+    def apply(self, profile: Profile) -> Profile:
+        """The profile with this experiment's overrides.   Raises: ValueError on a setting that does not exist."""
+        for dotted, value in self.overrides:
+            profile = _replace(profile, dotted, value)
+        return profile
+
+    def training(self, profile: Profile) -> TrainSettings:
+        """The length and optimiser of this experiment's stage."""
+        profile = self.apply(profile)
+        return profile.train_gmm if self.stage == "gmm" else profile.train_tom
+
+
+def _replace(settings: Any, dotted: str, value: Any) -> Any:
+    head, _, rest = dotted.partition(".")
+    names = [f.name for f in dataclasses.fields(settings)]
+    if head not in names:
+        raise ValueError(f"{type(settings).__name__} has no setting {head!r}; it has {', '.join(names)}")
+    return dataclasses.replace(settings, **{head: _replace(getattr(settings, head), rest, value) if rest else value})
+
+
+_ALL = (
+    Experiment("gmm", "gmm", note="geometric matching module, shared by every try-on model"),
+    Experiment("cp_vton", "tom", note="the baseline: CP-VTON's try-on module"),
+    Experiment("ma_vton", "tom", "cbam", True, "the thesis: MA-UNet and the joint loss"),
+    # attention, without the adversarial term
+    Experiment("ma_vton_no_gan", "tom", "cbam", note="MA-UNet, CP-VTON's loss"),
+    Experiment("tom_channel", "tom", "channel", note="channel attention only"),
+    Experiment("tom_spatial", "tom", "spatial", note="spatial attention only"),
+    Experiment("tom_se", "tom", "se", note="squeeze and excitation on the skips"),
+    Experiment("tom_eca", "tom", "eca", note="efficient channel attention on the skips"),
+    # loss
+    Experiment("cp_vton_gan", "tom", adversarial=True, note="the joint loss without attention"),
+    Experiment("ma_vton_no_perceptual", "tom", "cbam", True, "no perceptual term", (("loss.perceptual", 0.0),)),
+    Experiment("ma_vton_no_mask", "tom", "cbam", True, "no mask term", (("loss.mask", 0.0),)),
+    Experiment("ma_vton_gan_001", "tom", "cbam", True, "adversarial weight 0.01", (("loss.adversarial", 0.01),)),
+    Experiment("ma_vton_gan_1", "tom", "cbam", True, "adversarial weight 1", (("loss.adversarial", 1.0),)),
+)
+
+EXPERIMENTS: dict[str, Experiment] = {e.name: e for e in _ALL}
+
+
+def get_experiment(name: str) -> Experiment:
+    """The experiment of that name.   Raises: ValueError naming the known ones."""
+    try:
+        return EXPERIMENTS[name]
+    except KeyError:
+        raise ValueError(f"unknown experiment {name!r}; known: {', '.join(EXPERIMENTS)}") from None

@@ -1,0 +1,180 @@
+"""`Record`: what an evaluation measured and under which protocol, and the tables made from records."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mavton_lite.checkpoint import read_json, write_json
+from mavton_lite.config import SEED
+
+DIGITS = 5  # of the per-image values kept: a bootstrap of 200 images is far coarser
+RESAMPLES = 2_000
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """All that must be equal for two numbers to be comparable."""
+
+    pairs: str  # "paired" | "unpaired"
+    split: str
+    n: int
+    height: int
+    width: int
+    value_range: tuple[float, float]
+    images: str  # SHA-256 of the list of person and cloth names, in order
+    extractor: str  # network behind the learned distance, "" when none was used
+    extractor_sha256: str
+    region_grow_px: int
+    band_px: int
+    profile: str
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over images and its 95 % bootstrap interval; `n` images had a value."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """One model under one protocol: every metric's value on every image.
+
+    `values[metric][i]` belongs to image i of the protocol's list; None where the image has no such region.
+    """
+
+    model: str  # experiment or baseline
+    protocol: Protocol
+    values: dict[str, list[float | None]]
+    seed: int  # of the training
+    commit: str  # git commit, or "unknown"
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def array(self, metric: str) -> np.ndarray:
+        """Per-image values as float64, NaN where there is none.   Raises: ValueError naming the known metrics."""
+        if metric not in self.values:
+            raise ValueError(f"{self.model} has no metric {metric!r}; it has {', '.join(self.values)}")
+        return np.array([np.nan if v is None else v for v in self.values[metric]], dtype=np.float64)
+
+    def interval(self, metric: str, seed: int = SEED) -> Interval:
+        """Mean over images with its 95 % bootstrap interval."""
+        return bootstrap(self.array(metric), seed)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types; the summary is there for readers of the file and is recomputed on load."""
+        intervals = {m: dataclasses.asdict(self.interval(m)) for m in self.values}
+        summary = {m: {k: _rounded(v) for k, v in parts.items()} for m, parts in intervals.items()}
+        content = dataclasses.asdict(self)
+        values = content.pop("values")
+        return content | {"summary": summary, "values": values}
+
+    @staticmethod
+    def from_json(content: dict[str, Any], origin: str = "record") -> Record:
+        """Undo `to_json`.   Raises: ValueError naming `origin` when a field is missing or unknown."""
+        try:
+            content = {k: v for k, v in content.items() if k != "summary"}
+            protocol = dict(content.pop("protocol"))
+            protocol["value_range"] = tuple(protocol["value_range"])
+            return Record(protocol=Protocol(**protocol), **content)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"{origin}: not a record ({error})") from None
+
+    def save(self, folder: Path) -> Path:
+        """Write `<folder>/<profile>-<pairs>-<model>-<seed>.json` atomically."""
+        p = self.protocol
+        return write_json(folder / f"{p.profile}-{p.pairs}-{self.model}-{self.seed}.json", self.to_json())
+
+
+def _rounded(value: float | None) -> float | None:
+    if value is None or not math.isfinite(value):
+        return None
+    return value if isinstance(value, int) else round(float(value), DIGITS)
+
+
+def rounded(values: Iterable[float]) -> list[float | None]:
+    """Per-image values as a record keeps them."""
+    return [_rounded(float(v)) for v in values]
+
+
+def load(path: Path) -> Record:
+    """One record.   Raises: ValueError naming the file when it is missing, broken or not a record."""
+    return Record.from_json(read_json(path), str(path))
+
+
+def load_all(folder: Path, pattern: str = "*.json") -> list[Record]:
+    """Every record of a folder, in order of file name."""
+    return [load(p) for p in sorted(folder.glob(pattern))]
+
+
+def bootstrap(values: np.ndarray, seed: int = SEED, resamples: int = RESAMPLES) -> Interval:
+    """Percentile interval of a mean over images, resampling images with replacement; NaN are left out."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return Interval(math.nan, math.nan, math.nan, 0)
+    picks = np.random.default_rng(seed).integers(0, len(values), (resamples, len(values)))
+    low, high = np.percentile(values[picks].mean(axis=1), [2.5, 97.5])
+    return Interval(float(values.mean()), float(low), float(high), len(values))
+
+
+def difference(a: Record, b: Record, metric: str, metric_b: str | None = None, seed: int = SEED) -> Interval:
+    """Mean of `a - b` image by image with its 95 % interval: a paired bootstrap.
+
+    `metric_b` compares two metrics, as a model's end-point error with the bound kept beside it.
+    Raises: ValueError when the two were not measured under one protocol.
+    """
+    same_protocol([a, b])
+    return bootstrap(a.array(metric) - b.array(metric_b or metric), seed)
+
+
+def same_protocol(records: Sequence[Record]) -> Protocol:
+    """The protocol all records share.   Raises: ValueError naming every field that differs."""
+    if not records:
+        raise ValueError("no records given; wanted at least one")
+    first = dataclasses.asdict(records[0].protocol)
+    for record in records[1:]:
+        other = dataclasses.asdict(record.protocol)
+        mixed = [f"{k} {first[k]!r} and {other[k]!r}" for k in first if first[k] != other[k]]
+        if mixed:
+            raise ValueError(f"{records[0].model} and {record.model} were measured differently: {'; '.join(mixed)}")
+    return records[0].protocol
+
+
+def table(records: Sequence[Record], metrics: Sequence[str] | None = None) -> pd.DataFrame:
+    """Numbers: one row a record, three columns a metric (`ssim`, `ssim_low`, `ssim_high`).
+
+    Records without a metric leave its cells empty.   Raises: ValueError when protocols are mixed.
+    """
+    same_protocol(records)
+    metrics = list(metrics or dict.fromkeys(m for r in records for m in r.values))
+    rows = []
+    for record in records:
+        row: dict[str, Any] = {"model": record.model, "seed": record.seed}
+        for metric in metrics:
+            found = record.interval(metric) if metric in record.values else Interval(math.nan, math.nan, math.nan, 0)
+            row |= {metric: found.mean, f"{metric}_low": found.low, f"{metric}_high": found.high}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def readable(records: Sequence[Record], metrics: Sequence[str] | None = None, digits: int = 3) -> pd.DataFrame:
+    """`table` for people: one column a metric, cells like `0.861 [0.852, 0.869]`, empty where nothing was measured."""
+    numbers = table(records, metrics)
+    names = [c for c in numbers.columns if f"{c}_low" in numbers.columns]
+    text = numbers[["model", "seed"]].copy()
+    for name in names:
+        text[name] = [
+            "" if math.isnan(m) else f"{m:.{digits}f} [{lo:.{digits}f}, {hi:.{digits}f}]"
+            for m, lo, hi in zip(numbers[name], numbers[f"{name}_low"], numbers[f"{name}_high"], strict=True)
+        ]
+    return text
