@@ -63,7 +63,7 @@ class Cached:
         packed = {k: v.to(device, non_blocking=True) for k, v in packed.items()}
         if "truth_warp" in packed and packed["truth_warp"].dtype == torch.int16:
             warp = packed["truth_warp"]
-            packed["truth_warp"] = (warp.float() / WARP_STEPS_PER_PX).masked_fill(warp == WARP_NONE, torch.nan)
+            packed["truth_warp"] = warp.float().div_(WARP_STEPS_PER_PX).masked_fill_(warp == WARP_NONE, torch.nan)
         batch = to_sample_types(packed)
         if self._paired:
             batch |= {alias: batch[key] for alias, key in _ALIASES.items()}

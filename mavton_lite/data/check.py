@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,8 +23,10 @@ from mavton_lite.data.folder import (
     parse_pair,
     stem,
 )
+from mavton_lite.data.viton import VITON
 
 SPLITS = ("train", "test")
+_DIGITS = re.compile(r"(\d+)")
 
 
 @dataclass(frozen=True, order=True)
@@ -57,27 +60,31 @@ def check(root: Path, progress: bool = False) -> list[Problem]:
     key points; empty garment masks; bad warps.
     """
     root = Path(root)
+    problems: list[Problem] = []
     try:
         layout = detect_layout(root)
     except ValueError as error:
-        found, _, wanted = str(error).removeprefix(f"{root}: found ").partition(", wanted ")
-        return [Problem(str(root), found, wanted)]
-    splits = [s for s in SPLITS if (root / s).is_dir() or (root / f"{s}_pairs.txt").exists()]
-    problems: list[Problem] = []
+        problems.append(_problem(root, root, error))
+        if not any((root / split).is_dir() for split in SPLITS):
+            return problems
+        layout = VITON  # the most common one: the rest can be looked at all the same
     jobs: list[tuple[_Folder, Path]] = []
-    for split in splits:
-        people, clothes = _check_lists(root, split, problems)
-        jobs += _check_folders(root, layout, split, {"person": people, "cloth": clothes}, problems)
+    for split in SPLITS:
+        people, clothes = _check_lists(root, layout, split, problems)
+        if (root / split).is_dir():
+            jobs += _check_folders(root, layout, split, {"person": people, "cloth": clothes}, problems)
+        else:
+            problems.append(Problem(split, "no such folder", f"the {split} split of the {layout.name} layout"))
     problems += _check_contents(root, layout, jobs, progress)
-    return sorted(set(problems))
+    return sorted(set(problems), key=lambda p: ([int(t) if t.isdigit() else t for t in _DIGITS.split(p.path)], p.found))
 
 
 def _relative(root: Path, path: Path | str) -> str:
     return os.path.relpath(path, root)
 
 
-def _check_lists(root: Path, split: str, problems: list[Problem]) -> tuple[set[str], set[str]]:
-    """The names of persons and garments that the split's pair lists ask for."""
+def _check_lists(root: Path, layout: Layout, split: str, problems: list[Problem]) -> tuple[set[str], set[str]]:
+    """The names of persons and garments that the split's pair lists ask for, a person's own garment included."""
     people: set[str] = set()
     clothes: set[str] = set()
     for name in (f"{split}_pairs.txt", f"{split}_pairs_same.txt"):
@@ -93,6 +100,7 @@ def _check_lists(root: Path, split: str, problems: list[Problem]) -> tuple[set[s
             continue
         if not lines:
             problems.append(Problem(name, "no pairs", "at least one line 'person.jpg cloth.jpg'"))
+        names_own = layout.lists_are_paired and (split == "train" or (root / f"{split}_pairs_same.txt").is_file())
         seen: dict[tuple[str, str], int] = {}
         for number, line in lines:
             try:
@@ -104,14 +112,18 @@ def _check_lists(root: Path, split: str, problems: list[Problem]) -> tuple[set[s
                 problems.append(Problem(f"{name}:{number}", f"the pair of line {first} again", "every pair once"))
             people.add(stem(pair[0]))
             clothes.add(stem(pair[1]))
+            try:
+                clothes |= set() if names_own else {stem(layout.own_cloth(pair[0]))}
+            except ValueError as error:
+                problems.append(_problem(root, f"{path}:{number}", error))
     return people, clothes
 
 
 def _problem(root: Path, path: Path | str, error: ValueError) -> Problem:
     """A reader's error, 'path: found x, wanted y', as a problem."""
-    message = str(error).removeprefix(f"{path}: ").removeprefix("found ")
-    found, _, wanted = message.rpartition(", wanted ")
-    return Problem(_relative(root, path), found.replace(str(root) + os.sep, ""), wanted)
+    found, _, wanted = str(error).removeprefix(f"{path}: ").removeprefix("found ").rpartition(", wanted ")
+    where = str(root) if path == root else _relative(root, path)
+    return Problem(where, found.replace(str(root) + os.sep, ""), wanted)
 
 
 def _folders(root: Path, layout: Layout, split: str) -> Iterator[_Folder]:

@@ -17,7 +17,7 @@ import torch
 from torch.utils.data import Dataset
 
 from mavton_lite.data import decode
-from mavton_lite.data.sample import Sample, from_unit
+from mavton_lite.data.sample import Sample
 
 Split = Literal["train", "test"]
 Pairs = Literal["paired", "unpaired"]
@@ -210,12 +210,16 @@ class FolderDataset(Dataset):
         return Sample(name=name, cloth_name=cloth_name, **to_sample_types(tensors))
 
 
+def _signed(grey: torch.Tensor) -> torch.Tensor:
+    return grey.float().div_(127.5).sub_(1)  # 0..255 -> [-1, 1] in place: this is most of a batch's cost
+
+
 def to_sample_types(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Compact tensors, one example's or a batch's, with the types and ranges of a `Sample`."""
     convert = {
-        "image": lambda t: from_unit(t.float() / 255),
-        "cloth": lambda t: from_unit(t.float() / 255),
-        "truth_image": lambda t: from_unit(t.float() / 255),
+        "image": _signed,
+        "cloth": _signed,
+        "truth_image": _signed,
         "cloth_mask": torch.Tensor.float,
         "parse": torch.Tensor.long,
         "truth_parse": torch.Tensor.long,

@@ -7,10 +7,10 @@ pixels and include both ends.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from mavton_lite.config import PersonSettings
@@ -82,13 +82,29 @@ def blur_silhouette(body: Tensor, grid: tuple[int, int]) -> Tensor:
     Shape: (B, 1, H, W) bool -> same, float32 in [-1, 1].
     """
     h, w = body.shape[-2:]
-    grey = body.float() * 255
-    for rows, columns in (grid, (h, w)):
-        for size in ((grey.shape[-2], columns), (rows, columns)):  # Pillow: across, round, down, round
-            if size != tuple(grey.shape[-2:]):
-                grey = F.interpolate(grey, size, mode="bilinear", align_corners=False, antialias=True)
-                grey = (grey + 0.5).floor().clamp(0, 255)
-    return grey / 127.5 - 1
+    # Sums of grey levels and Pillow's weights are exact in double precision, so ties round as Pillow's do.
+    exact = (torch.float32 if body.device.type == "mps" else torch.float64, body.device)
+    grey = body.to(exact[0]) * 255
+    for rows, columns in (grid, (h, w)):  # reduced, then enlarged
+        grey = _rounded(grey @ _pillow_bilinear(grey.shape[-1], columns, *exact).T)  # across
+        grey = _rounded(_pillow_bilinear(grey.shape[-2], rows, *exact) @ grey)  # then down
+    return grey.float() / 127.5 - 1
+
+
+def _rounded(grey: Tensor) -> Tensor:
+    return (grey + 0.5).floor().clamp(0, 255)
+
+
+@cache
+def _pillow_bilinear(source: int, target: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The matrix of Pillow's BILINEAR resize along one side, in steps of 2**-22.   Shape: (target, source)."""
+    scale = source / target
+    reach = max(scale, 1.0)  # pixels the triangle reaches to each side; wider when reducing: antialiasing
+    centres = (torch.arange(target, dtype=torch.float64)[:, None] + 0.5) * scale  # (target, 1)
+    distance = (torch.arange(source, dtype=torch.float64) + 0.5 - centres).abs() / reach  # (target, source)
+    weights = (1 - distance).clamp(min=0)
+    weights = weights / weights.sum(1, keepdim=True)
+    return ((weights * 2**22 + 0.5).floor() / 2**22).to(device, dtype)
 
 
 def pose_maps(keypoints: Tensor, size: tuple[int, int], radius_px: int) -> Tensor:
@@ -100,8 +116,9 @@ def pose_maps(keypoints: Tensor, size: tuple[int, int], radius_px: int) -> Tenso
     """
     xy = keypoints[..., :2]  # (B, K, 2)
     there = (xy > 1).all(-1)[..., None]  # (B, K, 1)
-    first, last = (xy - radius_px).trunc(), (xy + radius_px).trunc()  # both inside the square
+    centre = xy.floor()  # Pillow cuts x - r and x + r towards zero: the same inside the picture
+    first, last = centre - radius_px, centre + radius_px  # both inside the square
     pixels = [torch.arange(n, device=xy.device, dtype=xy.dtype) for n in (size[1], size[0])]
     across, down = ((p >= first[..., i, None]) & (p <= last[..., i, None]) for i, p in enumerate(pixels))
     inside = (down & there)[..., :, None] & across[..., None, :]  # (B, K, H, W)
-    return inside.float() * 2 - 1
+    return torch.where(inside, 1.0, -1.0)

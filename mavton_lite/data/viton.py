@@ -10,7 +10,7 @@ def own_cloth(person: str) -> str:
     name = stem(person)
     if not name.endswith("_0"):
         raise ValueError(
-            f"{person}: found no '_0' at the end of a person's name, wanted VITON's naming or a test_pairs_same.txt"
+            f"found no '_0' at the end of the person's name {person!r}, wanted VITON's naming or a test_pairs_same.txt"
         )
     return f"{name[:-1]}1{person[len(name) :]}"
 
