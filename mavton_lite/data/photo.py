@@ -25,8 +25,8 @@ PLAIN_TROUSERS = (62, 66, 80)  # what a body below the photograph's border wears
 class Framing:
     """Where the model expects a person.   Source: measured on the Atelier, whose framing is VITON's."""
 
-    shoulders: float = 0.30  # shoulder width over picture width
-    head_top: float = 0.07  # top of the hair over picture height
+    shoulders: float = 0.39  # shoulder width over picture width
+    head_top: float = 0.04  # top of the hair over picture height
 
 
 @dataclass(frozen=True)
@@ -187,11 +187,11 @@ def extend_below(labels: np.ndarray, first_unseen: int, keypoints: np.ndarray) -
     out, shape, unit = labels.copy(), labels.shape, body_unit_px(keypoints)
     hips = np.array([keypoints[J["right hip"], :2], keypoints[J["left hip"], :2]])
     hips = hips[hips[:, 0].argsort()]
-    wide = hips + np.array([(-0.16 * unit, 0.15 * unit), (0.16 * unit, 0.15 * unit)])
+    wide = hips + np.array([(-0.27 * unit, 0.15 * unit), (0.27 * unit, 0.15 * unit)])
     new = np.zeros(shape, np.uint8)
     for side in ("right", "left"):
         hip, knee = keypoints[J[f"{side} hip"], :2], keypoints[J[f"{side} knee"], :2]
-        new[capsule_mask(shape, hip, knee + 2 * (knee - hip), 0.26 * unit, 0.2 * unit)] = 9
+        new[capsule_mask(shape, hip, knee + 2 * (knee - hip), 0.3 * unit, 0.24 * unit)] = 9
     last = labels[first_unseen - 1]
     garment = np.nonzero(last == 5)[0]
     if len(garment):

@@ -186,7 +186,7 @@ def held_things(rgb: np.ndarray, person: np.ndarray, keypoints: np.ndarray, oval
     radius = max(1, round(0.012 * unit))
     other = opened(ndimage.uniform_filter((other | seeds).astype(np.float32), 2 * radius + 1) > 0.5, radius)
     thing = opened(connected_to(other, seeds), max(1, round(0.04 * unit)), close=True)
-    thing = opened(ndimage.binary_fill_holes(thing), max(1, round(0.04 * unit))) & person & ~head
+    thing = opened(ndimage.binary_fill_holes(thing), max(1, round(0.07 * unit))) & person & ~head
     return thing & ~component_of(person & ~thing, core)  # what it cut off from the body goes with it
 
 

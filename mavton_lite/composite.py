@@ -1,0 +1,176 @@
+"""Laying a try-on back into the photograph at full resolution: what changes is painted, all else stays byte for byte.
+
+Everything here works on float32 pictures in 0..255 of one box of the photograph.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy import ndimage
+
+from mavton_lite.data.inpaint import fill_from
+from mavton_lite.data.photo_parse import ARMS, SURE, J, body_unit_px, capsule, hand_of, polygon, to_ycbcr
+
+HEAD = (1, 2, 4, 13)  # hat, hair, sunglasses, face
+GARMENT = (5, 6, 7)
+
+
+class Scene(NamedTuple):
+    """The photograph inside the box; `known` is inside the photograph, key points are in pixels of the box.
+
+    Shape: rgb (h, w, 3) uint8; labels (h, w) uint8; held, known (h, w) bool; keypoints (18, 3).
+    """
+
+    rgb: np.ndarray
+    labels: np.ndarray
+    held: np.ndarray
+    known: np.ndarray
+    keypoints: np.ndarray
+
+
+class Layers(NamedTuple):
+    """The networks' answer at the box's resolution.
+
+    Shape: cloth, rendered (h, w, 3) float32 in 0..255; mask, warped_mask (h, w) float32 in [0, 1].
+    """
+
+    cloth: np.ndarray
+    rendered: np.ndarray
+    mask: np.ndarray
+    warped_mask: np.ndarray
+
+
+def enlarge(picture: torch.Tensor, size: tuple[int, int], mode: str = "bicubic") -> torch.Tensor:
+    """Resample a batch without moving it: pixel centres to pixel centres.   Shape: (B, C, h, w) -> (B, C, H, W)."""
+    return F.interpolate(picture.float(), size, mode=mode, align_corners=False)
+
+
+def warp_sharp(picture: np.ndarray, mask: np.ndarray, grid: torch.Tensor, size: tuple[int, int]):
+    """Warp a garment's own pixels by a small sampling grid: the network moves them, it does not blur them.
+
+    The garment's colours are first continued beyond its outline, so no white of the ground bleeds in.
+    Shape: (Hc, Wc, 3) uint8, (Hc, Wc) bool, grid (h, w, 2) -> cloth (H, W, 3) float32 0..255, mask (H, W) in [0, 1].
+    """
+    small = torch.tensor(grid.shape[1::-1], dtype=torch.float32)  # w, h
+    pixels = (grid.float().cpu() + 1) / 2 * (small - 1)  # corner-aligned -> pixels of the small garment
+    own = torch.stack(torch.meshgrid(*(torch.arange(n).float() for n in grid.shape[:2]), indexing="ij")[::-1], -1)
+    moved = enlarge((pixels - own).permute(2, 0, 1)[None], size)[0].permute(1, 2, 0)  # (H, W, 2): a smooth field
+    ys, xs = ((torch.arange(n) + 0.5) * s / n - 0.5 for n, s in zip(size, grid.shape[:2], strict=True))
+    at = moved + torch.stack(torch.meshgrid(ys, xs, indexing="ij")[::-1], -1)
+    normal = (2 * at + 1) / small - 1  # (H, W, 2): edges of the picture at -1 and 1
+    inner = ndimage.binary_erosion(mask, iterations=2)
+    filled = fill_from(picture, inner if inner.any() else mask)
+    stack = np.concatenate([filled, mask[..., None].astype(np.float32) * 255], -1).transpose(2, 0, 1)
+    source = torch.from_numpy(np.ascontiguousarray(stack))[None]
+    shrink = max(mask.shape[0] / size[0], 1.0)
+    if shrink > 1.3:  # the photograph is coarser than the garment's picture: average first
+        source = F.interpolate(source, [max(round(n / shrink), 1) for n in mask.shape], mode="area")
+    read = F.grid_sample(source, normal[None], mode="bilinear", padding_mode="border", align_corners=False)[0]
+    return read[:3].permute(1, 2, 0).numpy(), (read[3] / 255).numpy()
+
+
+def smoothstep(x: np.ndarray, low: float, high: float) -> np.ndarray:
+    """0 up to `low`, 1 from `high`, smooth between."""
+    t = ((x - low) / (high - low)).clip(0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def body_zones(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    """Where skin could be bared (neck, chest, arms) and where trousers could begin, by the joints alone."""
+    shape, k, unit = scene.labels.shape, scene.keypoints, body_unit_px(scene.keypoints)
+    skin = capsule(shape, k[J["nose"]], k[J["neck"]], 0.16 * unit, 0.32 * unit)
+    for side, _ in ARMS:
+        shoulder, elbow, wrist = (k[J[f"{side} {n}"]] for n in ("shoulder", "elbow", "wrist"))
+        skin |= capsule(shape, shoulder, elbow, 0.17 * unit, 0.14 * unit)
+        skin |= capsule(shape, elbow, wrist, 0.14 * unit, 0.1 * unit) | hand_of(shape, k, side)
+    hips = np.array([k[J["right hip"], :2], k[J["left hip"], :2]])
+    wide = np.array([k[J["right shoulder"], :2], k[J["left shoulder"], :2]])
+    torso = polygon(shape, np.array([wide[0], wide[1], hips[1], hips[0]]))
+    for hip, other in ((hips[0], hips[1]), (hips[1], hips[0])):
+        torso |= capsule(shape, hip, hip + (0, 1.4 * unit), 0.3 * unit) | capsule(shape, hip, other, 0.3 * unit)
+    return skin, torso
+
+
+def kept(scene: Scene) -> np.ndarray:
+    """What is never painted over: head, things held, and hands."""
+    out = np.isin(scene.labels, HEAD) | scene.held | ~scene.known
+    for side, label in ARMS:
+        wrist = scene.keypoints[J[f"{side} wrist"]]
+        if wrist[2] >= SURE:
+            out |= (scene.labels == label) & hand_of(scene.labels.shape, scene.keypoints, side)
+    return out
+
+
+def garment_light(scene: Scene, old: np.ndarray, strength: float) -> np.ndarray:
+    """Folds and shade of the garment in the photograph as a factor around 1, prints and straps left out.
+
+    Shape: -> (h, w) float32.
+    """
+    ycbcr = to_ycbcr(scene.rgb)
+    if strength == 0 or old.sum() < 64:
+        return np.ones(old.shape, np.float32)
+    unit = body_unit_px(scene.keypoints)
+    colour = np.median(ycbcr[old], axis=0)
+    spread = np.abs(ycbcr - colour)
+    plain = old & (spread[..., 1:].max(-1) < 18) & (spread[..., 0] < 70)
+
+    def mean(sigma: float) -> np.ndarray:
+        weight = ndimage.gaussian_filter(plain.astype(np.float32), sigma)
+        return (ndimage.gaussian_filter(ycbcr[..., 0] * plain, sigma) + 1e-3 * colour[0]) / (weight + 1e-3)
+
+    folds = mean(0.025 * unit) / np.maximum(mean(0.35 * unit), 1)
+    shade = mean(0.12 * unit) / max(float(colour[0]), 1)
+    trust = smoothstep(ndimage.gaussian_filter(plain.astype(np.float32), 0.03 * unit), 0.1, 0.6)
+    light = (folds**strength * shade ** (0.5 * strength)).clip(0.55, 1.3)
+    return (1 + trust * (light - 1)).astype(np.float32)
+
+
+def match_skin(rendered: np.ndarray, zone: np.ndarray, scene: Scene) -> np.ndarray:
+    """The rendered skin with the mean colour of the face in the photograph."""
+    face = scene.labels == 13
+    if face.sum() < 16 or zone.sum() < 16:
+        return rendered
+    gain = np.median(scene.rgb[face], axis=0) / np.maximum(np.median(rendered[zone], axis=0), 1)
+    return rendered * gain.clip(0.5, 2.0).astype(np.float32)
+
+
+def compose(scene: Scene, layers: Layers, shading: float = 0.6) -> tuple[np.ndarray, np.ndarray]:
+    """The photograph with the new garment, and where it was painted.
+
+    From the bottom: the photograph; where the old garment was, skin, trousers (as the network renders them) or the
+    background behind; then the new garment's own pixels, lit like the old one. Head, hands and held things stay on top.
+    Shape: -> (h, w, 3) uint8, (h, w) bool; where it is False the picture is the photograph's, byte for byte.
+    """
+    unit = body_unit_px(scene.keypoints)
+    keep = kept(scene)
+    old = np.isin(scene.labels, GARMENT)
+    ground = (scene.labels == 0) & ~scene.held
+    person = ndimage.gaussian_filter((~ground).astype(np.float32), 0.01 * unit)
+    alpha = smoothstep(layers.mask, 0.4, 0.6) * smoothstep(layers.warped_mask, 0.02, 0.3)
+    alpha = alpha * smoothstep(person, 0.1, 0.4) * ~keep
+    light = garment_light(scene, old, shading)
+    cloth = layers.cloth * light[..., None]
+
+    rim = max(2, round(0.02 * unit))
+    spill = ndimage.binary_dilation(old, iterations=rim) & ground  # the old garment's soft edge
+    gone = (old | spill) & ~keep
+    under = ndimage.gaussian_filter(gone.astype(np.float32), 0.8) * ~keep * (old | spill)
+    skin_zone, lower_zone = body_zones(scene)
+    bare = skin_zone & gone & (alpha < 0.5)
+    lower = lower_zone & ~skin_zone & gone & (alpha < 0.5)
+    behind = fill_from(scene.rgb, ground & ~spill & scene.known) if (ground & ~spill).any() else layers.rendered
+    soft = [ndimage.gaussian_filter(z.astype(np.float32), 1.0)[..., None] for z in (bare, lower)]
+    fill = behind.astype(np.float32)
+    fill = fill + soft[1] * (layers.rendered - fill)
+    fill = fill + soft[0] * (match_skin(layers.rendered, bare, scene) - fill)
+
+    base = scene.rgb.astype(np.float32)
+    out = base + under[..., None] * (fill - base)
+    out = out + alpha[..., None] * (cloth - out)
+    changed = (alpha > 0) | (under > 0)
+    out = np.where(changed[..., None], out.round().clip(0, 255), base).astype(np.uint8)
+    return out, changed

@@ -1,0 +1,134 @@
+"""A real photograph in a new garment: understand it, run the networks, lay the result back at full resolution."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from mavton_lite.composite import Layers, Scene, compose, enlarge, warp_sharp
+from mavton_lite.config import Profile
+from mavton_lite.data.garment_picture import GarmentPicture, read_garment
+from mavton_lite.data.photo import Photo, photo_to_sample
+from mavton_lite.data.sample import collate, to_unit
+from mavton_lite.models.tryon import TryOnPipeline
+
+MODELS = {"mavton": "ma_vton", "cpvton": "cp_vton"}  # name on the command line -> experiment
+
+
+@dataclass(frozen=True)
+class PhotoTryOn:
+    """A photograph in another garment.
+
+    Shape: image (H, W, 3) uint8, the photograph's size; changed (H, W) bool: where it was painted; network
+    (h, w, 3) float32 in [0, 1]: what the network drew, at its own size.
+    """
+
+    photo: Photo
+    garment: GarmentPicture
+    image: np.ndarray
+    changed: np.ndarray
+    network: np.ndarray
+    model: str
+
+    def save(self, path: Path) -> Path:
+        """Write the picture atomically; the ending says the format.   Raises: ValueError for an unknown ending."""
+        path = Path(path)
+        if path.suffix.lower() not in Image.registered_extensions():
+            raise ValueError(f"{path}: cannot save a picture as {path.suffix!r}; wanted .png, .jpg or .webp")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+        try:
+            Image.fromarray(self.image).save(temporary, **({"quality": 95} if path.suffix != ".png" else {}))
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return path
+
+
+def load_model(
+    model: str = "mavton", checkpoints: Path | None = None, profile: Profile | None = None, device: str = "cpu"
+) -> TryOnPipeline:
+    """A trained pipeline by its name on the command line or its experiment's: released, or from a checkpoint folder.
+
+    Raises: ValueError for an unknown name, or when there are no weights.
+    """
+    from mavton_lite.config import LITE
+    from mavton_lite.experiments import EXPERIMENTS
+
+    experiment = MODELS.get(model, model)
+    if experiment not in EXPERIMENTS or EXPERIMENTS[experiment].stage != "tom":
+        known = [*MODELS, *(e.name for e in EXPERIMENTS.values() if e.stage == "tom")]
+        raise ValueError(f"unknown model {model!r}; known: {', '.join(known)}")
+    if checkpoints is not None:
+        from mavton_lite.trained import load_pipeline
+
+        pipeline = load_pipeline(experiment, profile or LITE, Path(checkpoints), device)
+    else:
+        from mavton_lite.zoo import load_released
+
+        pipeline = load_released(experiment)
+    return pipeline.to(device).eval()
+
+
+def try_on(photo: Photo, garment: GarmentPicture, pipeline: TryOnPipeline, model: str = "", shading: float = 0.6):
+    """Put one garment on one photograph.   Shape: -> `PhotoTryOn` at the photograph's resolution."""
+    sample = garment.dress(photo.sample)
+    device = next(pipeline.parameters()).device
+    batch = {k: v.to(device) if torch.is_tensor(v) else v for k, v in collate([sample]).items()}
+    pipeline.eval()
+    with torch.inference_mode():
+        _, warp, drawn = pipeline(batch)
+    size = (photo.box.height, photo.box.width)
+    cloth, warped_mask = warp_sharp(garment.picture, garment.mask, warp.grid[0].cpu(), size)
+    rendered = enlarge(drawn.rendered.cpu(), size).clamp(-1, 1)[0].permute(1, 2, 0).numpy() * 127.5 + 127.5
+    mask = enlarge(drawn.mask.cpu(), size)[0, 0].clamp(0, 1).numpy()
+
+    keypoints = photo.keypoints.copy()
+    keypoints[:, :2] -= (photo.box.left, photo.box.top)
+    scene = Scene(
+        rgb=photo.box.cut(photo.original),
+        labels=photo.box.cut(photo.labels, 0),
+        held=photo.box.cut(photo.held, False),
+        known=photo.box.cut(np.ones(photo.labels.shape, bool), False),
+        keypoints=keypoints,
+    )
+    painted, where = compose(scene, Layers(cloth, rendered, mask, warped_mask), shading)
+    image, changed = photo.original.copy(), np.zeros(photo.labels.shape, bool)
+    here, there = photo.box.inside(*photo.labels.shape)
+    image[here], changed[here] = painted[there], where[there]
+    network = to_unit(drawn.image.cpu())[0].permute(1, 2, 0).numpy()
+    return PhotoTryOn(photo, garment, image, changed, network, model)
+
+
+def try_on_photo(
+    photo: Path | Photo,
+    cloth: str | Path | GarmentPicture,
+    model: str = "mavton",
+    out: Path | None = None,
+    *,
+    backend: str = "auto",
+    pipeline: TryOnPipeline | None = None,
+    checkpoints: Path | None = None,
+    profile: Profile | None = None,
+    device: str = "cpu",
+    shading: float = 0.6,
+) -> PhotoTryOn:
+    """`mavton tryon`: a photograph, a garment (a picture on white, or `atelier:test/3`) and a model -> a picture.
+
+    `pipeline` overrides `model`'s weights; `checkpoints` is a training's folder instead of the released weights.
+    Face, hair, background and things held in front stay the photograph's own pixels, byte for byte.
+    Raises: ValueError naming the file when photograph or garment cannot be used, or saying what is not installed.
+    """
+    garment = cloth if isinstance(cloth, GarmentPicture) else read_garment(cloth)
+    pipeline = pipeline or load_model(model, checkpoints, profile, device)
+    if not isinstance(photo, Photo):
+        photo = photo_to_sample(Path(photo), (pipeline.gmm.tps.height, pipeline.gmm.tps.width), backend)
+    result = try_on(photo, garment, pipeline, model, shading)
+    if out is not None:
+        result.save(Path(out))
+    return result
