@@ -61,7 +61,7 @@ class Run:
             wanted = [item.id for item in read_manifest().values() if item.notebook == self.notebook]
             missing = [i for i in wanted if i not in self.made or published(self.profile.name, i) is None]
             if missing:
-                raise RuntimeError(f"{self.notebook} did not publish {', '.join(missing)}, which the manifest expects of it")
+                raise RuntimeError(f"{self.notebook} did not publish {', '.join(missing)}, as the manifest wants")
         taken = time.monotonic() - self.started
         # on stderr, which committed notebooks are cleaned of: it differs every time
         print(f"{taken:.0f} s of a budget of {self.budget_s:.0f} s on two CPU cores", file=sys.stderr)
@@ -88,7 +88,7 @@ def setup(profile: str, notebook: str) -> Run:
     data = prepare(chosen)
     out = runs_dir(chosen) / "checkpoints"
     budget = (TRAINING_BUDGET_S if notebook == "12_train" else BUDGET_S)[chosen.name]
-    print(f"profile {chosen.name}: {chosen.height} x {chosen.width} px, {chosen.n_train} + {chosen.n_test} examples, {device}")
+    print(f"profile {chosen.name}: {chosen.height} x {chosen.width} px, on {device}")
     return Run(chosen, notebook, data, out, device, budget)
 
 

@@ -60,7 +60,7 @@ def parameters(notebook: dict, name: str = "notebook") -> dict[str, object]:
             declared[target.id] = ast.literal_eval(statement.value)
         except (AttributeError, ValueError):
             line = ast.unparse(statement)
-            raise ValueError(f"{name}: the parameters cell wants assignments of literals only, found {line!r}") from None
+            raise ValueError(f"{name}: the parameters cell wants literal assignments only, found {line!r}") from None
     return declared
 
 

@@ -14,12 +14,12 @@ from pathlib import Path
 # jupyterlab brings this parser, which costs 1.4 s at every import of nbformat and is not needed here
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
-import papermill
-from jupyter_client.manager import AsyncKernelManager
-from papermill.engines import NBClientEngine, papermill_engines
-from papermill.exceptions import PapermillExecutionError
+import papermill  # noqa: E402
+from jupyter_client.manager import AsyncKernelManager  # noqa: E402
+from papermill.engines import NBClientEngine, papermill_engines  # noqa: E402
+from papermill.exceptions import PapermillExecutionError  # noqa: E402
 
-from mavton_lite import notebook_files as files
+from mavton_lite import notebook_files as files  # noqa: E402
 
 
 class NotebookFailed(RuntimeError):

@@ -64,7 +64,8 @@ def test_success_dependency_order_resume_and_skip(root):
     append = f"open({str(log)!r}, 'a').write('{{}} ' + profile + '\\n')"
     # b is first by name and must still wait for z
     notebook(root / "notebooks" / "b.ipynb", append.format("b"), "print('b' * 3)")
-    notebook(root / "notebooks" / "z.ipynb", append.format("z"), "import os; print(os.environ.get('MPLBACKEND') == 'Agg', os.getcwd())")
+    where = "import os; print(os.environ.get('MPLBACKEND') == 'Agg', os.getcwd())"
+    notebook(root / "notebooks" / "z.ipynb", append.format("z"), where)
     said: list[str] = []
     report = run("smoke", needs={"b": ("z",)}, say=said.append)
     assert report.ok, said
@@ -122,7 +123,7 @@ def test_unknown_names_and_parameters(root):
     with pytest.raises(ValueError, match="unknown profile 'huge'"):
         run("huge")
     notebook(root / "notebooks" / "a.ipynb", "print(1)", parameters="profile = open('x').read()")
-    with pytest.raises(ValueError, match="a: the parameters cell wants assignments of literals only"):
+    with pytest.raises(ValueError, match="a: the parameters cell wants literal assignments only"):
         plan("smoke")
 
 

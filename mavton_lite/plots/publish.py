@@ -52,7 +52,7 @@ class Run(Protocol):
 def read_manifest(path: Path | None = None) -> dict[str, Item]:
     """The figures and tables of the project by id, in the thesis's order.
 
-    Raises: ValueError naming the file and the item for an id made twice, a missing or unknown field, or an unknown status.
+    Raises: ValueError naming the file and the item for a doubled id, a missing or unknown field, an unknown status.
     """
     path = path or project_root() / "figures" / "manifest.toml"
     items: dict[str, Item] = {}
@@ -99,7 +99,7 @@ def publish(item_id: str, content: Figure | pd.DataFrame, run: Run) -> list[Path
         raise ValueError(f"figures/manifest.toml has no {item_id!r}; it has {', '.join(manifest)}")
     item = manifest[item_id]
     if item.notebook != run.notebook:
-        raise ValueError(f"{item_id}: figures/manifest.toml gives it to notebook {item.notebook!r}, not to {run.notebook!r}")
+        raise ValueError(f"{item_id}: the manifest gives it to notebook {item.notebook!r}, not to {run.notebook!r}")
     wanted = pd.DataFrame if item.is_table else Figure
     if not isinstance(content, wanted):
         raise ValueError(f"{item_id} wants a {wanted.__name__}, got {type(content).__name__}")

@@ -31,7 +31,7 @@ RC = {
     "font.family": FAMILIES,
     "font.size": 10,
     "axes.titlesize": 11,
-    "axes.titleweight": "bold",
+    "axes.titleweight": "normal",  # the Chinese subset has one weight
     "axes.titlelocation": "left",
     "axes.labelsize": 10,
     "axes.edgecolor": INK,
@@ -86,7 +86,8 @@ def save(figure: Figure, path: Path, dpi: int | None = None) -> Path:
     try:
         with matplotlib.rc_context({"svg.hashsalt": RC["svg.hashsalt"]}), warnings.catch_warnings():
             warnings.filterwarnings("error", message="Glyph .* missing from")
-            figure.savefig(partial, format=path.suffix[1:], dpi=dpi or RC["savefig.dpi"], metadata=_METADATA[path.suffix])
+            metadata = _METADATA[path.suffix]
+            figure.savefig(partial, format=path.suffix[1:], dpi=dpi or RC["savefig.dpi"], metadata=metadata)
         os.replace(partial, path)
     except UserWarning as missing:
         raise ValueError(f"{path}: {missing}; add the character as plots/fonts/README.md says") from None
