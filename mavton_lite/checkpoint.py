@@ -54,9 +54,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Any = None) 
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     # contiguous: safetensors has no strides, so channels-last weights are written in the plain order
-    save_file(
-        {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, {"header": json.dumps(header)}
-    )
+    save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, {"header": json.dumps(header)})
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
     os.replace(temporary, path)

@@ -1,0 +1,12 @@
+"""How good is a try-on: pictures, warps, and the evaluator that turns them into a `Record`."""
+
+from mavton_lite.metrics.evaluator import evaluate
+from mavton_lite.metrics.predictors import (
+    Prediction,
+    copy_person,
+    from_pipeline,
+    paste_flat_cloth,
+    paste_warped_cloth,
+)
+
+__all__ = ["Prediction", "copy_person", "evaluate", "from_pipeline", "paste_flat_cloth", "paste_warped_cloth"]

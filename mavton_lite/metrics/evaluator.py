@@ -1,0 +1,165 @@
+"""`evaluate`: one evaluator for every model and floor; every metric of every image, under a named protocol."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from mavton_lite.checkpoint import digest
+from mavton_lite.config import SEED, Profile
+from mavton_lite.data.sample import collate, to_unit
+from mavton_lite.metrics import image as picture
+from mavton_lite.metrics import warp
+from mavton_lite.metrics.learned import LPIPS
+from mavton_lite.metrics.predictors import Predict, Prediction
+from mavton_lite.metrics.regions import BAND_PX, GROW_PX, arm_band, garment_region, has_label
+from mavton_lite.records import Protocol, Record, rounded
+
+
+@torch.no_grad()
+def evaluate(
+    predict: Predict,
+    dataset: Any,
+    *,
+    model: str,
+    profile: Profile,
+    protocol: str,
+    batch: int = 16,
+    device: str | torch.device = "cpu",
+    seed: int = SEED,
+    learned: bool = True,
+    limit: int | None = None,
+    progress: bool = False,
+    notes: dict[str, Any] | None = None,
+) -> Record:
+    """Measure a model on a data set that knows the truth, image by image.
+
+    Pictures, in [0, 1] against `truth_image`: ssim, psnr, lpips over the picture, `_garment` inside the garment region,
+    `_arms` in the band where arms meet cloth (`regions`). Where the prediction has a warp: mask_iou (pixels where an
+    arm or hair is in front left out: a garment behind them is there but cannot be seen), mask_iou_plain, and against
+    `truth_warp` epe_px and epe_256_px (rescaled to 256 x 192) with the bounds on the same pixels: epe_256_px_none (no
+    warp), epe_256_px_affine and epe_256_px_tps (least-squares fit to the truth, image by image).
+    `predict` never sees the truth. `protocol` ("paired" or "unpaired") is what the data set gives; `seed` that of the
+    training. `learned=False` leaves LPIPS out. `limit` takes the first images only.
+    Raises: ValueError when the data set has no truth, no examples, or other pairs than `protocol` says.
+    """
+    if protocol not in ("paired", "unpaired"):
+        raise ValueError(f"protocol: found {protocol!r}, wanted 'paired' or 'unpaired'")
+    source = getattr(dataset, "dataset", dataset)  # of a `Cached`
+    given = getattr(source, "pairs", protocol)
+    if given != protocol:
+        raise ValueError(f"protocol: found {protocol!r}, but the data set's pairs are {given!r}")
+    count = len(dataset) if limit is None else min(limit, len(dataset))
+    if not count:
+        raise ValueError("the data set is empty; wanted at least one example")
+    distance = LPIPS().to(device) if learned else None
+    values: dict[str, list[float | None]] = {}
+    names: list[str] = []
+    for indices in tqdm(list(_chunks(count, batch)), desc=f"evaluating {model}", disable=not progress):
+        examples = collate([dataset[i] for i in indices])
+        names += [f"{a} {b}" for a, b in zip(examples["name"], examples["cloth_name"], strict=True)]
+        examples = {k: v.to(device) if torch.is_tensor(v) else v for k, v in examples.items()}
+        if "truth_image" not in examples or "truth_parse" not in examples:
+            raise ValueError(
+                f"{protocol}: this data set does not know the true picture; only the Atelier does unpaired"
+            )
+        prediction = predict({k: v for k, v in examples.items() if not k.startswith("truth_")})
+        measured = _measure(prediction, examples, profile, distance)
+        for metric, numbers in measured.items():
+            values.setdefault(metric, []).extend(rounded(numbers.tolist()))
+    height, width = profile.size
+    rules = Protocol(
+        pairs=protocol,
+        split=getattr(source, "split", "test"),
+        n=count,
+        height=height,
+        width=width,
+        value_range=(0.0, 1.0),
+        images=digest(names),
+        extractor=distance.info.name if distance else "",
+        extractor_sha256=distance.info.sha256 if distance else "",
+        region_grow_px=GROW_PX,
+        band_px=BAND_PX,
+        profile=profile.name,
+    )
+    return Record(model, rules, values, seed, commit(), notes or {})
+
+
+def _chunks(count: int, size: int) -> Iterable[Sequence[int]]:
+    return (range(i, min(i + size, count)) for i in range(0, count, size))
+
+
+def _measure(prediction: Prediction, examples: dict, profile: Profile, distance: LPIPS | None) -> dict[str, Tensor]:
+    """Every metric that this prediction allows.   Shape: each (B,)."""
+    garment_labels = profile.person.garment_labels
+    parse, truth_parse = examples["parse"], examples["truth_parse"]
+    measured: dict[str, Tensor] = {}
+    if prediction.image is not None:
+        if not prediction.image.isfinite().all():
+            raise ValueError(f"the prediction for {', '.join(examples['name'])} is not finite")
+        made, truth = to_unit(prediction.image.float()), to_unit(examples["truth_image"])
+        region, band = garment_region(parse, truth_parse, garment_labels), arm_band(truth_parse, garment_labels)
+        measured |= _pictures(made, truth, {"garment": region, "arms": band}, distance)
+    if prediction.mask is not None:
+        mask = prediction.mask >= 0.5
+        garment = has_label(truth_parse, garment_labels)
+        measured["mask_iou"] = warp.iou(mask, garment, warp.in_front(truth_parse))
+        measured["mask_iou_plain"] = warp.iou(mask, garment)
+    if prediction.grid is not None and "truth_warp" in examples:
+        measured |= _warps(prediction.grid.float(), examples["truth_warp"], profile.gmm.grid)
+    return measured
+
+
+def _pictures(made: Tensor, truth: Tensor, regions: dict[str, Tensor], distance: LPIPS | None) -> dict[str, Tensor]:
+    similarity = picture.ssim_map(made, truth)  # (B, 1, H, W)
+    measured = {"ssim": similarity.flatten(1).mean(1), "psnr": picture.psnr(made, truth)}
+    spatial = None
+    if distance is not None:
+        measured["lpips"], spatial = distance(made, truth)
+    for name, region in regions.items():
+        measured[f"ssim_{name}"] = picture.region_mean(similarity, region)
+        measured[f"psnr_{name}"] = picture.region_psnr(made, truth, region)
+        if spatial is not None:
+            measured[f"lpips_{name}"] = picture.region_mean(spatial, region)
+    return measured
+
+
+def _warps(grid: Tensor, truth: Tensor, points: int) -> dict[str, Tensor]:
+    batch, _, height, width = truth.shape
+    found = warp.to_pixels(grid, height, width)
+    bounds = {
+        "none": warp.identity_px(batch, height, width, truth),
+        "affine": warp.best_affine(truth),
+        "tps": warp.best_tps(truth, points),
+    }
+    measured = {
+        "epe_px": warp.end_point_error(found, truth),
+        "epe_256_px": warp.end_point_error(found, truth, warp.REFERENCE_SIZE),
+    }
+    for name, field in bounds.items():
+        measured[f"epe_256_px_{name}"] = warp.end_point_error(field, truth, warp.REFERENCE_SIZE)
+    return measured
+
+
+def commit() -> str:
+    """The git commit of this checkout, `-dirty` when the package differs from it, or "unknown" outside of one."""
+    package = Path(__file__).resolve().parents[1]
+    if not (package.parent / ".git").exists():
+        return "unknown"
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", *words], cwd=package, capture_output=True, text=True, timeout=10, check=True
+        ).stdout.strip()
+
+    try:
+        name = git("rev-parse", "--short=12", "HEAD")
+        return f"{name}-dirty" if git("status", "--porcelain", "--", ".") else name
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"

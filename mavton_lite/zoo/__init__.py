@@ -1,0 +1,122 @@
+"""Released models: half-precision weights with a card that says what they are and how they were made."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mavton_lite import checkpoint
+from mavton_lite.config import Profile, as_dict
+from mavton_lite.experiments import get_experiment
+from mavton_lite.models.build import build_gmm, build_tom
+from mavton_lite.models.tryon import TryOnPipeline
+from mavton_lite.trained import load_pipeline
+
+ZOO = Path(__file__).parent
+LICENCE = "MIT"
+
+
+def released(folder: Path | None = None) -> list[str]:
+    """Names of the released models."""
+    return sorted(p.stem for p in (folder or ZOO).glob("*.json"))
+
+
+def release(
+    experiment: str,
+    profile: Profile,
+    out: Path,
+    name: str | None = None,
+    *,
+    metrics: dict[str, Any] | None = None,
+    folder: Path | None = None,
+    gmm: Path | None = None,
+) -> Path:
+    """Write `<name>.safetensors` (half precision) and `<name>.json` of a finished training; returns the card's path.
+
+    Raises: ValueError when it is not finished or does not fit the profile, or when a weight has no half-precision form.
+    """
+    pipeline = load_pipeline(experiment, profile, out, gmm=gmm)
+    name, folder = name or experiment, folder or ZOO
+    tensors = {}
+    for key, value in pipeline.state_dict().items():
+        tensors[key] = value.half() if value.is_floating_point() else value
+        if not torch.isfinite(tensors[key]).all():
+            raise ValueError(f"{experiment}: {key} does not fit into half precision")
+    weights = checkpoint.save_tensors(folder / f"{name}.safetensors", tensors)
+    settings = checkpoint.read_json(Path(out) / experiment / "config.json")
+    card = {
+        "name": name,
+        "experiment": experiment,
+        "gate": get_experiment(experiment).gate,
+        "adversarial": get_experiment(experiment).adversarial,
+        "profile": as_dict(get_experiment(experiment).apply(profile)),
+        "seed": settings["seed"],
+        "data": settings["data"],
+        "parameters": {
+            "gmm": sum(p.numel() for p in pipeline.gmm.parameters()),
+            "tom": sum(p.numel() for p in pipeline.tom.parameters()),
+        },
+        "sha256": checkpoint.file_digest(weights),
+        "precision": "float16",
+        "metrics": metrics or {},
+        "licence": LICENCE,
+    }
+    return checkpoint.write_json(folder / f"{name}.json", card)
+
+
+def read_card(name: str, folder: Path | None = None) -> dict[str, Any]:
+    """The card of a released model.   Raises: ValueError naming the known ones."""
+    folder = folder or ZOO
+    if name not in released(folder):
+        raise ValueError(f"no released model {name!r}; known: {', '.join(released(folder)) or 'none'}")
+    return checkpoint.read_json(folder / f"{name}.json")
+
+
+def load_released(name: str, device: str | torch.device = "cpu", folder: Path | None = None) -> TryOnPipeline:
+    """A released model, in single precision and evaluation mode.
+
+    Raises: ValueError for an unknown name, or weights that are not the card's.
+    """
+    folder = folder or ZOO
+    card, weights = read_card(name, folder), folder / f"{name}.safetensors"
+    tensors, _ = checkpoint.load_tensors(weights)
+    if (found := checkpoint.file_digest(weights)) != card["sha256"]:
+        raise ValueError(f"{weights}: sha256 is {found}, its card says {card['sha256']}")
+    profile = released_profile(card)
+    pipeline = TryOnPipeline(build_gmm(profile), build_tom(profile, card["gate"]), profile.person)
+    checkpoint.load_weights(
+        pipeline, {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}, weights
+    )
+    return pipeline.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
+
+
+def released_profile(card: dict[str, Any]) -> Profile:
+    """The profile a released model was trained with; settings the card does not know keep their defaults.
+
+    Raises: ValueError when the card has a setting this version does not.
+    """
+    return _from_json(Profile, card["profile"], "profile")
+
+
+def _from_json(kind: Any, value: Any, path: str) -> Any:
+    """A settings dataclass from JSON, which has no tuples."""
+    if not dataclasses.is_dataclass(kind):
+        return _tuples(value)
+    fields = typing.get_type_hints(kind)
+    unknown = [k for k in value if k not in fields]
+    if unknown:
+        raise ValueError(
+            f"{path}: unknown settings {', '.join(unknown)}; the model wants a newer version of this package"
+        )
+    return kind(**{k: _from_json(fields[k], v, f"{path}.{k}") for k, v in value.items()})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
+
+
+__all__ = ["load_released", "read_card", "release", "released", "released_profile"]
