@@ -1,0 +1,248 @@
+"""What `mavton` can do: one dataclass a command, its fields the options; each imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, subcommand
+
+from mavton_lite.config import get_profile, project_root, runs_dir
+
+ProfileName = Literal["smoke", "lite", "paper"]
+
+
+@dataclass
+class DataMake:
+    """Write the Atelier of a profile (or go on where an interrupted run stopped)."""
+
+    profile: ProfileName = "lite"
+    out: Path | None = None
+    """Where to write it; default: runs/PROFILE/atelier."""
+    train: int | None = None
+    """Number of training examples; default: the profile's."""
+    test: int | None = None
+    """Number of test examples; default: the profile's."""
+    size: tuple[int, int] | None = None
+    """Height and width in pixels; default: the profile's."""
+    workers: int | None = None
+    """Processes; default: one a core."""
+
+    def run(self) -> int:
+        from mavton_lite.config import SEED
+        from mavton_lite.data.atelier import write_world
+
+        profile = get_profile(self.profile)
+        root = self.out or runs_dir(profile) / "atelier"
+        n_train = profile.n_train if self.train is None else self.train
+        n_test = profile.n_test if self.test is None else self.test
+        write_world(root, n_train, n_test, *(self.size or profile.size), SEED, self.workers)
+        print(f"{root}: {n_train} + {n_test} examples")
+        return 0
+
+
+@dataclass
+class DataCheck:
+    """Report everything that is wrong with a VITON, CP-VTON or VITON-HD folder."""
+
+    path: Positional[Path]
+
+    def run(self) -> int:
+        from mavton_lite.data.check import check
+
+        problems = check(self.path, progress=sys.stderr.isatty())
+        for problem in problems:
+            print(problem)
+        print(f"{self.path}: {len(problems)} problems" if problems else f"{self.path}: no problems")
+        return 1 if problems else 0
+
+
+@dataclass
+class Data:
+    """The data set: write the Atelier, or check one's own folder."""
+
+    action: Annotated[DataMake, subcommand("make")] | Annotated[DataCheck, subcommand("check")]
+
+    def run(self) -> int:
+        return self.action.run()
+
+
+@dataclass
+class Models:
+    """List every network with its parameters, multiply-adds and purpose."""
+
+    profile: ProfileName = "paper"
+
+    def run(self) -> int:
+        import pandas as pd
+
+        from mavton_lite.models.summary import summarise
+
+        rows = pd.DataFrame(summarise(get_profile(self.profile)))
+        for column in rows.select_dtypes("number"):
+            rows[column] = rows[column].map("{:,}".format)
+        print(rows.to_markdown(index=False, disable_numparse=True, colalign=_align(rows)))
+        return 0
+
+
+@dataclass
+class Train:
+    """Train one experiment, or go on where an interrupted training stopped."""
+
+    experiment: Positional[str]
+    profile: ProfileName = "lite"
+    data: Path | None = None
+    """A folder in VITON's or VITON-HD's layout; default: $MAVTON_DATA, else the Atelier."""
+    out: Path | None = None
+    """Where checkpoints go; default: runs/PROFILE/checkpoints."""
+    seed: int | None = None
+    device: str = "auto"
+    devices: int = 1
+    precision: str | None = None
+    """As Lightning Fabric names it, such as bf16-mixed; default: chosen by profile and device."""
+    fresh: bool = False
+    """Begin again instead of resuming."""
+
+    def run(self) -> int:
+        from mavton_lite.config import SEED
+        from mavton_lite.experiments import get_experiment
+
+        experiment = get_experiment(self.experiment)  # a slip of the pen is told before torch has loaded
+        from mavton_lite.train import fit
+
+        profile, data, out = _places(self.profile, self.data, self.out)
+        settings = {"seed": SEED if self.seed is None else self.seed, "device": self.device, "devices": self.devices}
+        settings |= {"precision": self.precision}
+        if experiment.stage == "tom":
+            fit("gmm", profile, data, out, **settings)
+        fit(self.experiment, profile, data, out, **settings, resume=not self.fresh)
+        print(f"{self.experiment}: {out / self.experiment}")
+        return 0
+
+
+@dataclass
+class Evaluate:
+    """Score a trained try-on model on the test split, beside the floors that train nothing."""
+
+    experiment: Positional[str]
+    profile: ProfileName = "lite"
+    pairs: Literal["unpaired", "paired"] = "unpaired"
+    data: Path | None = None
+    """A folder in VITON's or VITON-HD's layout; default: $MAVTON_DATA, else the Atelier."""
+    out: Path | None = None
+    """Where the checkpoints are; default: runs/PROFILE/checkpoints."""
+    records: Path | None = None
+    """Where the records go; default: runs/PROFILE/records."""
+    limit: int | None = None
+    """Score the first images only."""
+    device: str = "cpu"
+
+    def run(self) -> int:
+        from mavton_lite import metrics
+        from mavton_lite.data import open_dataset
+        from mavton_lite.records import readable
+        from mavton_lite.trained import load_pipeline
+
+        profile, data, out = _places(self.profile, self.data, self.out)
+        pipeline = load_pipeline(self.experiment, profile, out, self.device)
+        dataset = open_dataset(data, "test", self.pairs, profile.size)
+        predictors = {
+            "copy_person": metrics.copy_person,
+            "paste_warped_cloth": metrics.paste_warped_cloth(pipeline.gmm, profile.person),
+            self.experiment: metrics.from_pipeline(pipeline),
+        }
+        folder = self.records or runs_dir(profile) / "records"
+        found = []
+        for model, predict in predictors.items():
+            record = metrics.evaluate(
+                predict, dataset, model=model, profile=profile, protocol=self.pairs, limit=self.limit,
+                device=self.device, progress=True,
+            )  # fmt: skip
+            record.save(folder)
+            found.append(record)
+        table = readable(found).drop(columns="seed").set_index("model").T
+        print(table.to_markdown(disable_numparse=True))
+        print(f"records: {folder}")
+        return 0
+
+
+@dataclass
+class Tryon:
+    """Put a garment on the person of a photograph."""
+
+    photo: Path
+    """A photograph of one person, upper body in view."""
+    cloth: str
+    """A picture of a garment on white, or an Atelier garment such as atelier:test/3."""
+    out: Path
+    """The picture to write."""
+    model: str = "mavton"
+    """A released model, or the name of an experiment, whose weights are in --checkpoints."""
+    checkpoints: Path | None = None
+    """Use what was trained there, such as runs/lite/checkpoints, instead of the released weights."""
+    profile: ProfileName = "lite"
+    """The profile of those checkpoints."""
+    backend: Literal["auto", "mediapipe", "torchvision"] = "auto"
+    """What finds the pose and the person."""
+    device: str = "cpu"
+
+    def run(self) -> int:
+        from mavton_lite.tryon import try_on_photo
+
+        profile = get_profile(self.profile) if self.checkpoints else None
+        places = {"checkpoints": self.checkpoints, "profile": profile, "device": self.device}
+        try_on_photo(self.photo, self.cloth, self.model, self.out, backend=self.backend, **places)
+        print(self.out)
+        return 0
+
+
+@dataclass
+class Figures:
+    """Run the notebooks that are not up to date: every figure and table."""
+
+    notebooks: Positional[tuple[str, ...]] = field(default_factory=tuple)
+    """Only these, such as 11_ma_vton; default: all."""
+    profile: ProfileName = "lite"
+    jobs: int | None = None
+    """Notebooks at once; default: one a core, at most four."""
+    force: bool = False
+    """Run them even when they are up to date."""
+
+    def run(self) -> int:
+        from mavton_lite.run_notebooks import run
+
+        report = run(self.profile, list(self.notebooks), jobs=self.jobs, force=self.force)
+        if (project_root() / "figures" / "manifest.toml").exists():
+            from mavton_lite.plots.gallery import build
+
+            print(f"gallery: {build(self.profile)}")
+        return 130 if report.interrupted else 0 if report.ok else 1
+
+
+@dataclass
+class Doctor:
+    """Say what this machine has, and the command for what is missing."""
+
+    def run(self) -> int:
+        from mavton_lite.doctor import examine, report
+
+        checks = examine()
+        print(report(checks))
+        return 0 if all(check.ok or check.optional for check in checks) else 1
+
+
+def _places(profile: str, data: Path | None, out: Path | None):
+    """The profile, the data set (the Atelier is written if needed) and the folder of checkpoints."""
+    from mavton_lite.world import prepare
+
+    chosen = get_profile(profile)
+    if data is not None and not data.is_dir():
+        raise ValueError(f"{data}: no such folder; wanted one in VITON's or VITON-HD's layout")
+    return chosen, data or prepare(chosen), out or runs_dir(chosen) / "checkpoints"
+
+
+def _align(rows) -> list[str]:
+    # numbers were made texts with thousands separators, and still belong to the right
+    return ["right" if rows[c].str.fullmatch(r"[\d,.]+").all() else "left" for c in rows]
