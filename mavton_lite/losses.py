@@ -132,7 +132,7 @@ class PerceptualLoss(nn.Module):
 
     def levels(self, pictures: Tensor) -> list[Tensor]:
         """The features compared, shallow to deep.   Shape: (B, 3, H, W) in [-1, 1] -> one (B, C, h, w) a level."""
-        x = pictures
+        x = pictures.float()  # the antialiased resize has no half precision
         if self.scale != 1:
             size = [max(1, round(side * self.scale)) for side in x.shape[2:]]
             x = F.interpolate(x, size, mode="bilinear", align_corners=False, antialias=True)

@@ -41,8 +41,8 @@ def count_multiply_adds(network: nn.Module, *shapes: tuple[int, ...]) -> int:
     """Multiplications, each with its addition, in one forward pass on inputs of these shapes.
 
     Counted: convolutions and matrix products, by torch's own counter, which says 2 for each such pair; not counted:
-    activations, norms, pooling and resampling. Nothing is computed: the network is moved to the meta device and so is of
-    no use afterwards.
+    activations, norms, pooling and resampling. Nothing is computed: the network is moved to the meta device, which
+    makes it useless afterwards.
     """
     network = network.to("meta").eval()
     inputs: list[Tensor] = [torch.empty(shape, device="meta") for shape in shapes]
