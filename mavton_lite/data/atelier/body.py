@@ -1,7 +1,7 @@
 """The body: a baked MakeHuman mesh, its shapes and its skeleton, in plain numpy.
 
-Axes: metres, z up, the person faces -y, the person's left is +x. The canonical shape in the A-pose gives every vertex its
-*canonical coordinates*: where it sits on the middle adult, whoever wears it and however they stand.
+Axes: metres, z up, the person faces -y, the person's left is +x. The canonical shape in the A-pose gives every vertex
+its *canonical coordinates*: where it sits on the middle adult, whoever wears it and however they stand.
 """
 
 from __future__ import annotations

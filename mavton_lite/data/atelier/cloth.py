@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 HEIGHT, WIDTH = 640, 480  # of the printed picture, whatever size is rendered
-CHEST = (0.5, 0.405)  # middle of the chest in garment coordinates
+CHEST = (0.5, 0.43)  # middle of the chest in garment coordinates
 
 # Five columns, seven rows a letter, one hexadecimal pair a row.
 _LETTERS = {
@@ -101,7 +101,10 @@ class Cloth:
         return box, box * _edge(0.3 * size - np.abs(dv), 0.003)
 
     def _letters(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        rows = [[int(_LETTERS[ch][2 * r : 2 * r + 2], 16) << 1 >> (5 - k) & 1 for ch in self.word for k in range(6)] for r in range(7)]
+        rows = [
+            [int(_LETTERS[ch][2 * r : 2 * r + 2], 16) << 1 >> (5 - k) & 1 for ch in self.word for k in range(6)]
+            for r in range(7)
+        ]
         bitmap = np.pad(np.array(rows, float)[:, :-1], 1)
         cell = min(0.012, 0.23 / bitmap.shape[1])
         px = (u - CHEST[0]) / cell + (bitmap.shape[1] - 1) / 2
@@ -137,5 +140,7 @@ def _luma(colour) -> float:
 def _colour(rng: np.random.Generator) -> tuple[float, float, float]:
     """A colour one finds in shops: neutrals, navy, and muted to clear hues."""
     if rng.random() < 0.3:
-        return tuple(float(k) for k in np.full(3, rng.choice([0.12, 0.22, 0.5, 0.78, 0.92])) + rng.uniform(-0.03, 0.03, 3))
+        return tuple(
+            float(k) for k in np.full(3, rng.choice([0.12, 0.22, 0.5, 0.78, 0.92])) + rng.uniform(-0.03, 0.03, 3)
+        )
     return colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.35, 0.85), rng.uniform(0.35, 0.95))

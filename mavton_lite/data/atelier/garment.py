@@ -1,8 +1,8 @@
 """Garments: where the cloth is cut, how loosely it hangs, and the flat lay it is photographed in.
 
-A garment is a cut of the mesh that MakeHuman carries for tight clothes, pushed out along its normals. The cut is decided
-per pixel in canonical coordinates, so its edges are crisp at any size. *Garment coordinates* (u, v) in [0, 1] are places
-in the flat-lay picture: the cloth is printed there, and there the true warp points.
+A garment is a cut of the mesh that MakeHuman carries for tight clothes, pushed out along its normals. The cut is
+decided per pixel in canonical coordinates, so its edges are crisp at any size. *Garment coordinates* (u, v) in [0, 1]
+are places in the flat-lay picture: the cloth is printed there, and there the true warp points.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from mavton_lite.data.atelier.body import Body, load_body, vertex_normals
+from mavton_lite.data.atelier.body import load_body, vertex_normals
 from mavton_lite.data.atelier.cloth import Cloth
 
 # Landmarks of the canonical body, metres.
@@ -38,7 +38,7 @@ class Garment:
     cloth: Cloth
 
     def signed(self, canonical: np.ndarray, arm: np.ndarray) -> np.ndarray:
-        """How far inside the cut a point lies: positive is cloth.   Shape: (..., 3), (...) arm share -> (...) metres."""
+        """How far inside the cut a point lies, positive is cloth.   Shape: (..., 3), (...) arm share -> (...) m."""
         x, y, z = np.abs(canonical[..., 0]), canonical[..., 1], canonical[..., 2]
         inside = z - self.hem_z
         if self.sleeve == "tank":
@@ -71,7 +71,7 @@ class Garment:
     def keep(self, faces: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
         """Which points of the tights are cloth, for `rasterise`."""
         body = load_body()
-        values = np.concatenate([body.canonical, arm_share(body)[:, None]], axis=1)[faces]  # (T, 3, 4)
+        values = np.concatenate([body.canonical, arm_share()[:, None]], axis=1)[faces]  # (T, 3, 4)
 
         def cloth(rows: np.ndarray, weight: np.ndarray) -> np.ndarray:
             at = np.einsum("nic,ni->nc", values[rows], weight)
@@ -111,7 +111,7 @@ def tights_mesh() -> Tights:
     body = load_body()
     faces = body.faces["tights"]
     rows = np.unique(faces)
-    return Tights(faces, rows, body.canonical[rows], arm_share(body)[rows])
+    return Tights(faces, rows, body.canonical[rows], arm_share()[rows])
 
 
 @cache
@@ -120,14 +120,16 @@ def flat_vertices() -> np.ndarray:
     return load_body().pose(None, FLAT_TURNS)
 
 
-def share(body: Body, *prefixes: str) -> np.ndarray:
+@cache
+def share(*prefixes: str) -> np.ndarray:
     """Share (V,) of every vertex that hangs on bones with these prefixes."""
+    body = load_body()
     return body.weights[:, [b.startswith(prefixes) for b in body.bones]].sum(1)
 
 
-def arm_share(body: Body) -> np.ndarray:
+def arm_share() -> np.ndarray:
     """1 on arms and hands, 0 on the torso, soft around the shoulder."""
-    return share(body, "upperarm", "lowerarm", "wrist", "finger")
+    return share("upperarm", "lowerarm", "wrist", "finger")
 
 
 def sample_garment(rng: np.random.Generator) -> Garment:

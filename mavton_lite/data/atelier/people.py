@@ -10,8 +10,8 @@ from mavton_lite.data.atelier.body import Body
 from mavton_lite.data.atelier.garment import arm_share, share
 from mavton_lite.data.atelier.raster import rasterise
 
-ARM_POSES = {"down": 0.36, "bent": 0.16, "hip": 0.16, "front": 0.32}  # name -> share of arms
-HAIR = {"short": 0.3, "crop": 0.12, "bob": 0.2, "long": 0.16, "long in front": 0.14, "tied": 0.08}
+ARM_POSES = {"down": 0.42, "bent": 0.20, "hip": 0.16, "front": 0.22}  # name -> share of arms
+HAIR = {"short": 0.33, "crop": 0.14, "bob": 0.20, "long": 0.12, "long in front": 0.10, "tied": 0.11}
 CLEARANCE_M = 0.012  # of forearm and hand from the torso
 
 
@@ -42,12 +42,16 @@ def sample_person(body: Body, rng: np.random.Generator) -> Person:
     female = gender < 0.5
     tone = rng.random()
     # Light to deep along a measured-looking path: light, olive, brown, deep.
-    path = np.array([[0.97, 0.82, 0.73], [0.90, 0.70, 0.57], [0.72, 0.50, 0.37], [0.47, 0.31, 0.23], [0.31, 0.20, 0.15]])
+    path = np.array(
+        [[0.97, 0.82, 0.73], [0.90, 0.70, 0.57], [0.72, 0.50, 0.37], [0.47, 0.31, 0.23], [0.31, 0.20, 0.15]]
+    )
     skin = np.array([np.interp(tone, np.linspace(0, 1, 5), path[:, k]) for k in range(3)])
     skin = np.clip(skin + rng.uniform(-0.02, 0.02, 3), 0, 1)
     hair = str(rng.choice(list(HAIR), p=_hair_odds(female)))
     dark = tone > 0.45 or rng.random() < 0.45
-    hair_path = np.array([[0.08, 0.06, 0.05], [0.22, 0.13, 0.08], [0.42, 0.25, 0.13], [0.72, 0.54, 0.30], [0.55, 0.53, 0.51]])
+    hair_path = np.array(
+        [[0.08, 0.06, 0.05], [0.22, 0.13, 0.08], [0.42, 0.25, 0.13], [0.72, 0.54, 0.30], [0.55, 0.53, 0.51]]
+    )
     hair_colour = hair_path[rng.integers(0, 2) if dark else rng.integers(1, 5)] * rng.uniform(0.85, 1.15)
     lower = np.array(
         [[0.15, 0.18, 0.28], [0.27, 0.36, 0.52], [0.13, 0.13, 0.14], [0.55, 0.48, 0.38], [0.36, 0.37, 0.38],
@@ -74,7 +78,9 @@ def sample_person(body: Body, rng: np.random.Generator) -> Person:
 
 
 def _hair_odds(female: bool) -> np.ndarray:
-    odds = np.array(list(HAIR.values())) * ([0.5, 0.3, 1.3, 1.4, 1.6, 1.3] if female else [2.2, 2.2, 0.25, 0.15, 0.1, 0.2])
+    odds = np.array(list(HAIR.values())) * (
+        [0.5, 0.3, 1.3, 1.4, 1.6, 1.3] if female else [2.2, 2.2, 0.25, 0.15, 0.1, 0.2]
+    )
     return odds / odds.sum()
 
 
@@ -125,8 +131,10 @@ def _arm_turns(side: str, sign: int, arm: str, rng: np.random.Generator, out: fl
 
 def _crossing(body: Body, vertices: np.ndarray, cell_m: float = 0.012) -> int:
     """How many vertices of forearms and hands lie inside the torso (or closer than CLEARANCE_M in front of it)."""
-    arm = arm_share(body)
-    fore = np.flatnonzero((share(body, "lowerarm", "wrist", "finger") > 0.6) & ~np.isin(np.arange(len(arm)), body.faces["tights"]))
+    arm = arm_share()
+    fore = np.flatnonzero(
+        (share("lowerarm", "wrist", "finger") > 0.6) & ~np.isin(np.arange(len(arm)), body.faces["tights"])
+    )
     faces = body.faces["tights"]
     torso = faces[(arm[faces] < 0.3).all(1)]
     points = np.stack([(vertices[:, 0] + 0.5) / cell_m, (1.1 - vertices[:, 2]) / cell_m, vertices[:, 1]], axis=1)

@@ -51,8 +51,7 @@ def rasterise(
     x, y, z = corner[..., 0], corner[..., 1], corner[..., 2]
     # y points down, so a triangle that is counter-clockwise in the world has a negative area here.
     area = (x[:, 1] - x[:, 0]) * (y[:, 2] - y[:, 0]) - (x[:, 2] - x[:, 0]) * (y[:, 1] - y[:, 0])
-    left, right = np.ceil(x.min(1)).clip(0), np.floor(x.max(1)).clip(max=width - 1)
-    top, bottom = np.ceil(y.min(1)).clip(0), np.floor(y.max(1)).clip(max=height - 1)
+    (left, right), (top, bottom) = _span(x, width), _span(y, height)
     drawn = (np.abs(area) > 1e-12) & (right >= left) & (bottom >= top)
     if cull:
         drawn &= area < 0
@@ -72,14 +71,22 @@ def rasterise(
             a, b = (y[:, i] - y[:, j]) / area, (x[:, j] - x[:, i]) / area
             c = (x[:, i] * y[:, j] - x[:, j] * y[:, i]) / area
             w.append(a[owner] * px + b[owner] * py + c[owner])
-        w = np.stack([*w, 1 - w[0] - w[1]], axis=1)
-        inside = (w >= -1e-9).all(1)
-        owner, px, py, w = owner[inside], px[inside], py[inside], w[inside]
+        w.append(1 - w[0] - w[1])
+        inside = np.flatnonzero((w[0] >= -1e-9) & (w[1] >= -1e-9) & (w[2] >= -1e-9))
+        owner, px, py = owner[inside], px[inside], py[inside]
+        w = np.stack([k[inside] for k in w], axis=1)
         if keep is not None:
             exists = keep(rows[owner], w)
             owner, px, py, w = owner[exists], px[exists], py[exists], w[exists]
-        d = (z[owner] * w).sum(1)
+        d = z[owner, 0] * w[:, 0] + z[owner, 1] * w[:, 1] + z[owner, 2] * w[:, 2]
         order = np.argsort(-d, kind="stable")  # far to near: the last write to a pixel is the nearest
         pixel = (py * width + px)[order]
         triangle[pixel], depth[pixel], weight[pixel] = rows[owner[order]], d[order], w[order]
     return Raster(triangle.reshape(height, width), weight.reshape(height, width, 3), depth.reshape(height, width))
+
+
+def _span(k: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """First and last pixel centre that each triangle's corners (T, 3) reach inside the picture."""
+    least = np.minimum(np.minimum(k[:, 0], k[:, 1]), k[:, 2])
+    most = np.maximum(np.maximum(k[:, 0], k[:, 1]), k[:, 2])
+    return np.ceil(least).clip(0), np.floor(most).clip(max=size - 1)

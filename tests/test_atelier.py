@@ -1,0 +1,274 @@
+"""The Atelier's truth is held to itself: warp, parse, masks, depth order, key points, bytes."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import binary_dilation, binary_erosion, map_coordinates
+
+from mavton_lite.data.atelier import Stage, flat_lay, garment_of, person_of, write_world
+from mavton_lite.data.atelier.body import load_body, rotation, vertex_normals
+from mavton_lite.data.atelier.cloth import HEIGHT, WIDTH
+from mavton_lite.data.atelier.garment import tights_mesh
+from mavton_lite.data.atelier.raster import rasterise
+from mavton_lite.data.atelier.render import LEFT_ARM, RIGHT_ARM, UPPER
+from mavton_lite.data.atelier.write import keypoints_of
+from mavton_lite.data.sample import COCO18
+
+H, W, SEED = 128, 96, 7
+
+
+@pytest.fixture(scope="module")
+def examples():
+    """(stage, garment, other garment) of a dozen people."""
+    return [
+        (Stage(person_of(SEED, "test", i), H, W), garment_of(SEED, "test", i), garment_of(SEED, "test", i ^ 1))
+        for i in range(12)
+    ]
+
+
+def test_rasteriser_agrees_with_a_plain_loop():
+    rng = np.random.default_rng(0)
+    points = rng.uniform(-3, 23, (30, 3))
+    faces = rng.integers(0, 30, (25, 3))
+    seen = rasterise(points, faces, 20, 20, cull=False)
+    for y in range(20):
+        for x in range(20):
+            best, nearest = -1, np.inf
+            for t, face in enumerate(faces):
+                (ax, ay, az), (bx, by, bz), (cx, cy, cz) = points[face]
+                area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
+                if abs(area) < 1e-12:
+                    continue
+                u = ((bx - x) * (cy - y) - (cx - x) * (by - y)) / area
+                v = ((cx - x) * (ay - y) - (ax - x) * (cy - y)) / area
+                if min(u, v, 1 - u - v) >= 0 and (depth := u * az + v * bz + (1 - u - v) * cz) < nearest:
+                    best, nearest = t, depth
+            assert seen.triangle[y, x] == best
+            assert np.isclose(seen.depth[y, x], nearest)
+
+
+def test_rasteriser_discards_before_it_sorts():
+    points = np.array([[0, 0, 1], [9, 0, 1], [0, 9, 1], [0, 0, 2], [9, 0, 2], [0, 9, 2]], float)
+    faces = np.array([[0, 1, 2], [3, 4, 5]])
+    near = rasterise(points, faces, 10, 10, cull=False)
+    assert set(near.triangle[near.hit]) == {0}
+    far = rasterise(points, faces, 10, 10, cull=False, keep=lambda rows, weight: rows != 0)
+    assert set(far.triangle[far.hit]) == {1}
+    np.testing.assert_array_equal(near.hit, far.hit)
+
+
+def test_body_poses():
+    body = load_body()
+    np.testing.assert_allclose(body.pose(), body.canonical, atol=1e-6)
+    matrix = rotation((0.3, -0.2, 0.9))
+    np.testing.assert_allclose(matrix @ matrix.T, np.eye(3), atol=1e-12)
+    assert np.isclose(np.linalg.det(matrix), 1)
+    # a turn of the root is a rigid motion of everything
+    turned = body.pose(None, {"root": (0, 0, 0.4)})
+    d = lambda v: np.linalg.norm(v[::50, None] - v[None, ::50], axis=-1)  # noqa: E731
+    np.testing.assert_allclose(d(turned), d(body.canonical), atol=1e-5)
+    with pytest.raises(ValueError, match="unknown bones.*tail"):
+        body.pose(None, {"tail": (0, 0, 1)})
+
+
+def test_bent_elbow_moves_the_wrist_and_not_the_shoulder():
+    body = load_body()
+    straight, bent = body.keypoints(body.pose()), body.keypoints(body.pose(None, {"lowerarm01.L": (1.5, 0, 0)}))
+    assert np.linalg.norm(straight["left_wrist"] - bent["left_wrist"]) > 0.15
+    for name in ("left_shoulder", "right_wrist", "nose"):
+        np.testing.assert_allclose(straight[name], bent[name], atol=1e-5)
+
+
+def test_normals_point_out():
+    body = load_body()
+    normal = vertex_normals(body.canonical, body.faces["body"])
+    chest = np.argmin(np.abs(body.canonical - [0, -0.12, 0.6]).sum(1))
+    assert normal[chest, 1] < -0.5  # towards the camera
+
+
+def test_the_true_warp_brings_the_print_to_where_it_is_worn(examples):
+    """Sampling the print at the true warp gives the worn colours up to shading: their ratio is smooth and near 1."""
+    errors = []
+    for stage, garment, _ in examples:
+        worn = stage.wear(garment)
+        inside = binary_erosion(worn.parse == UPPER, iterations=2)
+        assert inside.sum() > 200
+        u = (worn.warp[0][inside] + 0.5) / W * WIDTH - 0.5
+        v = (worn.warp[1][inside] + 0.5) / H * HEIGHT - 0.5
+        texture = np.stack(
+            [map_coordinates(garment.cloth.picture[..., k], [v, u], order=1, mode="nearest") for k in range(3)], -1
+        )
+        colour = worn.image[inside]
+        # chromaticity does not depend on shading
+        errors.append(
+            np.median(np.abs(texture / texture.sum(-1, keepdims=True) - colour / colour.sum(-1, keepdims=True)))
+        )
+        assert 0.5 < np.median(colour.sum(-1) / texture.sum(-1)) < 1.2
+    assert np.max(errors) < 0.01
+
+
+def test_the_flat_lay_is_its_own_coordinates(examples):
+    for _, garment, _ in examples[:4]:
+        flat = flat_lay(garment, H, W)
+        inside = binary_erosion(flat.parse == UPPER)
+        y, x = np.nonzero(inside)
+        assert np.abs(flat.warp[0][inside] - x).max() < 0.6  # the mean of the covered samples of a pixel
+        assert np.abs(flat.warp[1][inside] - y).max() < 0.6
+        assert (flat.image[~binary_dilation(flat.parse == UPPER)] == 1).all()
+
+
+def test_warp_points_into_the_flat_garment(examples):
+    for stage, garment, _ in examples:
+        worn, flat = stage.wear(garment), flat_lay(garment, H, W)
+        x, y = (np.round(k[worn.parse == UPPER]) for k in worn.warp)
+        grown = binary_dilation(flat.parse == UPPER, iterations=2)
+        hit = grown[np.clip(y, 0, H - 1).astype(int), np.clip(x, 0, W - 1).astype(int)]
+        assert hit.mean() > 0.97  # the rest are undersides of sleeves, out of sight on the flat lay
+
+
+def test_parse_and_warp_agree(examples):
+    for stage, garment, _ in examples:
+        worn = stage.wear(garment)
+        np.testing.assert_array_equal(np.isfinite(worn.warp[0]), worn.parse == UPPER)
+        assert (worn.cover[worn.parse == UPPER] > 0).all()
+        assert set(np.unique(worn.parse)) <= {0, 2, 5, 9, 10, 12, 13, 14, 15}
+        assert {0, 5, 13} <= set(np.unique(worn.parse))
+
+
+def test_only_the_garments_differ(examples):
+    for stage, own, other in examples:
+        a, b = stage.wear(own), stage.wear(other)
+        changed = (a.cover > 0) | (b.cover > 0)
+        np.testing.assert_array_equal(a.image[~changed], b.image[~changed])
+        np.testing.assert_array_equal(a.parse[~changed], b.parse[~changed])
+        assert np.abs(a.image - b.image)[changed].mean() > 0.01
+
+
+def test_depth_order(examples):
+    """What is seen is what is nearest: an arm is nearer than the cloth behind it, the cloth nearer than the torso."""
+    n_arm = 0
+    for stage, garment, _ in examples:
+        worn = stage.wear(garment)
+        faces = tights_mesh().faces
+        draped = garment.drape(stage.person.vertices)
+        cloth = rasterise(stage.project(draped), faces, 2 * H, 2 * W, keep=garment.keep(faces)).depth
+        near = lambda depth: depth.reshape(H, 2, W, 2).min((1, 3))  # noqa: E731
+        arm = binary_erosion(np.isin(worn.parse, (LEFT_ARM, RIGHT_ARM)))
+        behind = arm & np.isfinite(near(cloth))
+        n_arm += behind.sum()
+        assert (near(stage.depth)[behind] < near(cloth)[behind] + 0.012).all()
+        hair = binary_erosion(worn.parse == 2) & np.isfinite(near(cloth))
+        assert (near(stage.depth)[hair] < near(cloth)[hair] + 1e-9).all()
+    assert n_arm > 100
+
+
+def test_arms_are_in_front_of_the_torso_in_a_fifth_of_the_examples():
+    """Counted on hands and forearms of a short-sleeved torso, not on the name of the pose."""
+    count = 0
+    for i in range(60):
+        stage = Stage(person_of(SEED, "train", i), 64, 48)
+        garment = garment_of(SEED, "train", i)
+        worn = stage.wear(garment)
+        points = keypoints_of(stage)
+        left, right = sorted((points[2, 0], points[5, 0]))
+        top, bottom = points[1, 1], max(points[8, 1], points[11, 1])
+        arm = np.isin(worn.parse, (LEFT_ARM, RIGHT_ARM))
+        y, x = np.nonzero(arm)
+        middle = (x > left + 0.15 * (right - left)) & (x < right - 0.15 * (right - left)) & (y > top) & (y < bottom)
+        count += middle.sum() >= 12
+    assert count >= 12
+
+
+def test_keypoints_lie_on_their_parts(examples):
+    nose, neck = COCO18.index("nose"), COCO18.index("neck")
+    right, left = COCO18.index("right shoulder"), COCO18.index("left shoulder")
+    for stage, garment, _ in examples:
+        points, worn = keypoints_of(stage), stage.wear(garment)
+        assert worn.parse[tuple(np.round(points[nose, 1::-1]).astype(int))] in (13, 2, 14, 15)
+        assert worn.parse[tuple(np.round(points[neck, 1::-1]).astype(int))] in (5, 10, 2, 14, 15)
+        assert points[left, 0] > points[right, 0]  # the person's left is on the picture's right
+        assert points[nose, 1] < points[neck, 1]
+        inside = points[points[:, 2] > 0]
+        assert (inside[:, 0] < W).all() and (inside[:, 1] < H).all() and set(inside[:, 2]) <= {0.5, 1.0}
+        for wrist, label in ((4, RIGHT_ARM), (7, LEFT_ARM)):
+            if points[wrist, 2] == 1.0:
+                x, y = np.round(points[wrist, :2]).astype(int)
+                near = worn.parse[max(0, y - 3) : y + 4, max(0, x - 3) : x + 4]
+                assert np.isin(near, (label, UPPER)).any()
+
+
+def test_any_size_shows_the_same_scene():
+    person, garment = person_of(SEED, "test", 3), garment_of(SEED, "test", 3)
+    small, large = Stage(person, 64, 48).wear(garment), Stage(person, 256, 192).wear(garment)
+    shrunk = large.image.reshape(64, 4, 48, 4, 3).mean((1, 3))
+    assert np.abs(shrunk - small.image).mean() < 0.02
+    with pytest.raises(ValueError, match="4:3"):
+        flat_lay(garment, 64, 64)
+
+
+def digests(root):
+    return {
+        str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(root.rglob("*"))
+        if p.is_file() and p.name != "journal.jsonl"
+    }
+
+
+def test_world_is_the_same_bytes_whatever_the_order_and_the_processes(tmp_path):
+    one = write_world(tmp_path / "one", 6, 4, 64, 48, seed=3, workers=1, progress=False).parent
+    two = write_world(tmp_path / "two", 6, 4, 64, 48, seed=3, workers=2, progress=False).parent
+    assert digests(one) == digests(two)
+    other = write_world(tmp_path / "other", 2, 2, 64, 48, seed=4, workers=1, progress=False).parent
+    name = "train/image/000000_0.jpg"
+    assert digests(other)[name] != digests(one)[name]
+
+
+def test_an_interrupted_world_continues(tmp_path, monkeypatch):
+    from mavton_lite.data.atelier import write
+
+    whole = digests(write_world(tmp_path / "whole", 6, 2, 64, 48, workers=1, progress=False).parent)
+    real, calls = write._write_pair, []
+
+    def stop_at_third(*args):
+        calls.append(args)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr(write, "_write_pair", stop_at_third)
+    root = tmp_path / "cut"
+    with pytest.raises(KeyboardInterrupt):
+        write_world(root, 6, 2, 64, 48, workers=1, progress=False)
+    assert not (root / "manifest.json").exists()
+    with (root / "journal.jsonl").open("a") as log:
+        log.write('{"train/2": "cut o')  # what a crash in the middle of a line leaves
+    calls.clear()
+    monkeypatch.setattr(write, "_write_pair", lambda *args: calls.append(args) or real(*args))
+    write_world(root, 6, 2, 64, 48, workers=1, progress=False)
+    assert len(calls) == 2  # of four pairs two were done
+    assert digests(root) == whole
+    calls.clear()
+    write_world(root, 6, 2, 64, 48, workers=1, progress=False)
+    assert not calls
+
+
+def test_world_layout_and_manifest(tmp_path):
+    root = write_world(tmp_path, 2, 4, 64, 48, workers=1, progress=False).parent
+    assert (root / "test_pairs.txt").read_text().splitlines()[:2] == [
+        "000000_0.jpg 000001_1.jpg",
+        "000001_0.jpg 000000_1.jpg",
+    ]
+    assert (root / "test_pairs_same.txt").read_text().splitlines()[1] == "000001_0.jpg 000001_1.jpg"
+    parse = Image.open(root / "test/image-parse/000000_0.png")
+    assert parse.mode == "P" and parse.size == (48, 64)
+    pose = json.loads((root / "test/pose/000000_0_keypoints.json").read_text())
+    assert len(pose["people"][0]["pose_keypoints"]) == 54
+    manifest = json.loads((root / "manifest.json").read_text())
+    assert len(manifest["sha256"]) == 6
+    with pytest.raises(ValueError, match="manifest.json: holds the world"):
+        write_world(tmp_path, 2, 4, 128, 96, workers=1, progress=False)
+    with pytest.raises(ValueError, match="pairs"):
+        write_world(tmp_path, 3, 4, 64, 48)
