@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib
@@ -76,7 +79,8 @@ def use() -> None:
 def save(figure: Figure, path: Path, dpi: int | None = None) -> Path:
     """Write a figure atomically and without anything that changes from run to run.
 
-    Raises: ValueError for an ending other than .png, .svg or .pdf, or when a glyph is in none of the fonts.
+    Raises: ValueError for an ending other than .png, .svg or .pdf, or when a glyph is in none of the fonts; Chinese in
+    the same text as $mathematics$ has none.
     """
     path = Path(path)
     if path.suffix not in _METADATA:
@@ -84,13 +88,34 @@ def save(figure: Figure, path: Path, dpi: int | None = None) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with matplotlib.rc_context({"svg.hashsalt": RC["svg.hashsalt"]}), warnings.catch_warnings():
-            warnings.filterwarnings("error", message="Glyph .* missing from")
+        with _missing_glyphs_as_errors(), matplotlib.rc_context({"svg.hashsalt": RC["svg.hashsalt"]}):
             metadata = _METADATA[path.suffix]
             figure.savefig(partial, format=path.suffix[1:], dpi=dpi or RC["savefig.dpi"], metadata=metadata)
         os.replace(partial, path)
     except UserWarning as missing:
-        raise ValueError(f"{path}: {missing}; add the character as plots/fonts/README.md says") from None
+        raise ValueError(f"{path}: {missing}; plots/fonts/README.md says how to add a character") from None
     finally:
         partial.unlink(missing_ok=True)
     return path
+
+
+@contextlib.contextmanager
+def _missing_glyphs_as_errors() -> Iterator[None]:
+    """Raise UserWarning for a character that would be drawn as a box; mathematics only logs it."""
+    boxes: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "does not have a glyph" in record.getMessage():
+                boxes.append(record.getMessage())
+
+    listener, logger = Listener(), logging.getLogger("matplotlib.mathtext")
+    logger.addHandler(listener)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message="Glyph .* missing from")
+            yield
+    finally:
+        logger.removeHandler(listener)
+    if boxes:
+        raise UserWarning(boxes[0])
