@@ -155,14 +155,15 @@ def compose(scene: Scene, layers: Layers, shading: float = 0.6) -> tuple[np.ndar
     light = garment_light(scene, old, shading)
     cloth = layers.cloth * light[..., None]
 
-    rim = max(2, round(0.02 * unit))
+    rim = max(2, round(0.025 * unit))
     spill = ndimage.binary_dilation(old, iterations=rim) & ground  # the old garment's soft edge
+    clean = ground & scene.known & ~ndimage.binary_dilation(old, iterations=2 * rim)
     gone = (old | spill) & ~keep
     under = ndimage.gaussian_filter(gone.astype(np.float32), 0.8) * ~keep * (old | spill)
     skin_zone, lower_zone = body_zones(scene)
     bare = skin_zone & gone & (alpha < 0.5)
     lower = lower_zone & ~skin_zone & gone & (alpha < 0.5)
-    behind = fill_from(scene.rgb, ground & ~spill & scene.known) if (ground & ~spill).any() else layers.rendered
+    behind = fill_from(scene.rgb, clean) if clean.any() else layers.rendered
     soft = [ndimage.gaussian_filter(z.astype(np.float32), 1.0)[..., None] for z in (bare, lower)]
     fill = behind.astype(np.float32)
     fill = fill + soft[1] * (layers.rendered - fill)
