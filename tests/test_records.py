@@ -1,0 +1,97 @@
+"""Records: they come back as they were, and tables refuse to compare what is not comparable."""
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+
+from mavton_lite import records
+from mavton_lite.records import Protocol, Record, bootstrap, difference, readable, table
+
+PROTOCOL = Protocol("unpaired", "test", 4, 64, 48, (0.0, 1.0), "ab12", "alexnet", "cd34", 2, 3, "smoke")
+
+
+def record(model="ma_vton", values=(0.5, 0.6, None, 0.7), protocol=PROTOCOL, metric="ssim") -> Record:
+    return Record(model, protocol, {metric: list(values)}, 2024, "abc", {"note": 1})
+
+
+def test_round_trip_through_a_file(tmp_path):
+    written = record()
+    path = written.save(tmp_path)
+    assert path.name == "smoke-unpaired-ma_vton-2024.json"
+    assert records.load(path) == written
+    assert records.load_all(tmp_path) == [written]
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]  # nothing temporary left
+    summary = json.loads(path.read_text())["summary"]["ssim"]
+    assert summary["mean"] == pytest.approx(0.6) and summary["n"] == 3
+    assert summary["low"] <= 0.6 <= summary["high"]
+
+
+def test_values_that_json_lacks_become_none(tmp_path):
+    assert records.rounded([0.1234567, math.nan, math.inf]) == [0.12346, None, None]
+    empty = record(values=(None, None))
+    assert records.load(empty.save(tmp_path)) == empty
+    assert empty.interval("ssim").n == 0 and math.isnan(empty.interval("ssim").mean)
+
+
+def test_broken_records_are_named(tmp_path):
+    path = record().save(tmp_path)
+    content = json.loads(path.read_text())
+    del content["protocol"]["pairs"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"ma_vton-2024\.json: not a record"):
+        records.load(path)
+    path.write_text("[]")
+    with pytest.raises(ValueError, match="not a record"):
+        records.load(path)
+
+
+def test_bootstrap_interval_has_the_width_of_the_normal_one():
+    values = np.random.default_rng(0).normal(3.0, 2.0, 400)
+    found = bootstrap(values)
+    half = 1.96 * values.std() / 20  # of a mean of 400
+    assert found.mean == pytest.approx(values.mean())
+    assert found.low == pytest.approx(found.mean - half, abs=0.03)
+    assert found.high == pytest.approx(found.mean + half, abs=0.03)
+    assert bootstrap(values) == found and bootstrap(values, seed=1) != found
+    assert bootstrap(np.full(5, 2.0)) == records.Interval(2.0, 2.0, 2.0, 5)
+
+
+def test_a_paired_difference_sees_what_two_intervals_cannot():
+    hard = np.random.default_rng(0).uniform(0.3, 0.9, 100)  # images differ far more than models do
+    a = Record("a", PROTOCOL, {"ssim": (hard + 0.01).tolist()}, 1, "c")
+    b = Record("b", PROTOCOL, {"ssim": hard.tolist()}, 1, "c")
+    found = difference(a, b, "ssim")
+    assert found.low == pytest.approx(0.01) and found.high == pytest.approx(0.01)
+    assert a.interval("ssim").low < b.interval("ssim").high
+    two = Record("c", PROTOCOL, {"epe": [1.0, 2.0], "bound": [3.0, 3.0]}, 1, "c")
+    assert difference(two, two, "epe", "bound").mean == pytest.approx(-1.5)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("pairs", "paired"), ("n", 5), ("extractor_sha256", "x"), ("images", "y"), ("profile", "lite")]
+)
+def test_mixed_protocols_are_refused_by_name(field, value):
+    other = record("cp_vton", protocol=dataclasses.replace(PROTOCOL, **{field: value}))
+    with pytest.raises(ValueError, match=rf"ma_vton and cp_vton were measured differently: {field} "):
+        table([record(), other])
+    with pytest.raises(ValueError, match=field):
+        difference(record(), other, "ssim")
+
+
+def test_tables_have_a_row_a_record_and_leave_gaps():
+    epe = record("gmm", (3.0, 5.0, 4.0, 4.0), metric="epe")
+    numbers = table([record(), epe])
+    assert list(numbers.columns) == [
+        "model", "seed", "ssim", "ssim_low", "ssim_high", "epe", "epe_low", "epe_high",
+    ]  # fmt: skip
+    assert numbers["ssim"][0] == pytest.approx(0.6) and math.isnan(numbers["ssim"][1])
+    assert numbers["epe"][1] == pytest.approx(4.0)
+    text = readable([record(), epe], ["epe"], digits=1)
+    assert text["epe"].tolist()[0] == "" and text["epe"][1].startswith("4.0 [")
+    with pytest.raises(ValueError, match="no records"):
+        table([])
+    with pytest.raises(ValueError, match="has no metric 'psnr'; it has ssim"):
+        record().array("psnr")
