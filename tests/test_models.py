@@ -6,20 +6,18 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import nn
+from worlds import network_inputs as inputs
 from worlds import random_batch
 
-from mavton_lite.attention import CBAM, GATES, record
+from mavton_lite.attention import CBAM
 from mavton_lite.config import LITE, PAPER, SMOKE, GMMSettings, TOMSettings
 from mavton_lite.models.build import build_discriminator, build_gmm, build_tom
 from mavton_lite.models.cpvton import TOM
 from mavton_lite.models.gmm import GMM
-from mavton_lite.models.mavton import MAUNet
 from mavton_lite.models.patchgan import PatchGAN
 from mavton_lite.models.summary import count_multiply_adds, count_parameters, summarise
 from mavton_lite.models.tryon import TryOnPipeline
-from mavton_lite.models.unet import UNet
 
 PUBLISHED = json.loads((Path(__file__).parent / "data" / "cpvton_shapes.json").read_text())
 
@@ -32,14 +30,6 @@ def on_meta(build, *args):
 
 def tensors(network: nn.Module) -> list[list]:
     return [[k.rsplit(".", 1)[1], list(v.shape)] for k, v in network.state_dict().items()]
-
-
-def inputs(size=SMOKE.size, batch=2, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    agnostic = torch.rand(batch, 22, *size, generator=generator) * 2 - 1
-    cloth = torch.rand(batch, 3, *size, generator=generator) * 2 - 1
-    mask = (torch.rand(batch, 1, *size, generator=generator) > 0.5).float()
-    return agnostic, cloth, mask
 
 
 # Sizes and published shapes
@@ -176,168 +166,6 @@ def test_gmm_learns_a_shift():
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < 0.6 * losses[0]
-
-
-# U-Net and try-on modules
-
-
-class NestedBlock(nn.Module):
-    """CP-VTON's way of writing the U-Net: blocks inside blocks, activations in place."""
-
-    def __init__(self, outer, inner, inside=None, source=None, gate=None, outermost=False, final_norm=True):
-        super().__init__()
-        self.outermost, self.gate = outermost, gate
-        down = nn.Conv2d(source or outer, inner, 4, 2, 1)
-        up = nn.Conv2d(inner * (1 if inside is None else 2), outer, 3, 1, 1)
-        norm = nn.InstanceNorm2d
-        grow = [nn.ReLU(True), nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False), up]
-        if outermost:
-            layers = [down, inside, *grow] + ([norm(outer)] if final_norm else [])
-        elif inside is None:
-            layers = [nn.LeakyReLU(0.2, True), down, *grow, norm(outer)]
-        else:
-            layers = [nn.LeakyReLU(0.2, True), down, norm(inner), inside, *grow, norm(outer)]
-        self.model = nn.Sequential(*layers)
-
-    def forward(self, x):
-        if self.outermost:
-            return self.model(x)
-        below = self.model(x)  # x is LeakyReLU-ed from here on, in place
-        return torch.cat([self.gate(x) if self.gate else x, below], 1)
-
-
-def nested(unet: UNet, in_channels: int, width: int, downs: int, final_norm: bool) -> NestedBlock:
-    sizes = [width * min(2**i, 8) for i in range(downs)]
-    gates = [unet.gates[f"level{i + 1}"] if unet.gates else None for i in range(downs - 1)]
-    block = None
-    for i in range(downs - 1, 0, -1):
-        block = NestedBlock(sizes[i - 1], sizes[i], block, gate=gates[i - 1])
-    block = NestedBlock(4, sizes[0], block, source=in_channels, outermost=True, final_norm=final_norm)
-    gated = {id(p) for g in unet.gates.values() for p in g.parameters()}
-    mine = [p for p in unet.parameters() if id(p) not in gated]
-    other = [p for p in block.parameters() if id(p) not in gated]
-    with torch.no_grad():
-        for p, q in zip(mine, other, strict=True):
-            assert p.shape == q.shape
-            q.copy_(p)
-    return block
-
-
-@pytest.mark.parametrize("gate", ["none", "cbam", "se"])
-@pytest.mark.parametrize("final_norm", [True, False])
-@pytest.mark.parametrize("downs", [4, 5])
-def test_unet_equals_the_nested_original(gate, final_norm, downs):
-    torch.manual_seed(0)
-    factory = None if gate == "none" else lambda c: GATES[gate](c, 4, 7)
-    unet = UNet(25, 4, 4, downs, factory, "bilinear", final_norm)
-    oracle = nested(unet, 25, 4, downs, final_norm)
-    x = torch.randn(2, 25, 64, 64)
-    a, b = x.clone().requires_grad_(), x.clone().requires_grad_()
-    out, expected = unet(a), oracle(b)
-    torch.testing.assert_close(out, expected, atol=2e-5, rtol=1e-4)
-    weights = torch.randn(out.shape)
-    (out * weights).sum().backward()
-    (expected * weights).sum().backward()
-    torch.testing.assert_close(a.grad, b.grad, atol=1e-4 * float(b.grad.abs().max()), rtol=1e-3)
-
-
-def test_nothing_writes_into_a_skip():
-    tom, kept = build_tom(SMOKE, "cbam"), {}
-    for level, gate in tom.unet.gates.items():
-        gate.register_forward_hook(
-            lambda m, i, o, level=level: kept.update({level: [(t, t.clone(), t._version) for t in (i[0], o)]})
-        )
-    tom(*inputs())
-    assert list(kept) == ["level1", "level2", "level3"]
-    for pairs in kept.values():
-        for tensor, copy, version in pairs:
-            assert torch.equal(tensor, copy) and tensor._version == version
-
-
-def test_attention_reads_the_leaky_relu_of_the_first_layer():
-    tom, seen = build_tom(SMOKE, "cbam"), {}
-    tom.unet.down[0].register_forward_hook(lambda m, i, o: seen.update(raw=o.clone()))
-    tom.unet.gates["level1"].register_forward_hook(lambda m, i, o: seen.update(read=i[0]))
-    tom(*inputs())
-    assert torch.equal(seen["read"], F.leaky_relu(seen["raw"], 0.2)) and seen["read"].min() < 0
-
-
-def test_maps_are_named_by_level():
-    tom = build_tom(SMOKE, "cbam")
-    with record(tom) as maps:
-        tom(*inputs())
-    assert list(maps) == [f"unet.gates.level{i}.{kind}" for i in (1, 2, 3) for kind in ("channel", "spatial")]
-    assert [tuple(m.shape[1:]) for m in maps.values()] == [
-        (8, 1, 1), (1, 32, 24), (16, 1, 1), (1, 16, 12), (32, 1, 1), (1, 8, 6),
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("gate", list(GATES))
-def test_tryon_is_the_composite(gate):
-    agnostic, cloth, mask = inputs()
-    tryon = build_tom(SMOKE, gate)(agnostic, cloth, mask)
-    torch.testing.assert_close(tryon.image, tryon.mask * cloth + (1 - tryon.mask) * tryon.rendered)
-    assert tryon.mask.min() > 0 and tryon.mask.max() < 1 and tryon.rendered.abs().max() < 1
-
-
-def test_final_norm_holds_the_mask_near_one_half():
-    x = inputs()
-    normed = TOM(dataclasses.replace(SMOKE.tom, final_norm=True))(*x).mask
-    torch.testing.assert_close(normed.logit().mean((2, 3)), torch.zeros(2, 1), atol=1e-3, rtol=0)
-    torch.testing.assert_close(normed.logit().std((2, 3)), torch.ones(2, 1), atol=1e-2, rtol=0)
-    free = build_tom(SMOKE)
-    nn.init.constant_(free.unet.up[-1].bias, 20.0)
-    assert free(*x).mask.min() > 0.99
-
-
-def test_mask_input_is_read_only_when_asked_for():
-    agnostic, cloth, mask = inputs()
-    plain, plus = build_tom(SMOKE), TOM(dataclasses.replace(SMOKE.tom, mask_input=True))
-    assert torch.equal(plain(agnostic, cloth, mask).image, plain(agnostic, cloth, 1 - mask).image)
-    assert not torch.equal(plus(agnostic, cloth, mask).image, plus(agnostic, cloth, 1 - mask).image)
-
-
-def test_nearest_upsampling_repeats_pixels():
-    torch.manual_seed(0)
-    unet = UNet(3, 4, 4, 2, upsample="nearest", final_norm=False)
-    seen = {}
-    unet.up[-1].register_forward_hook(lambda m, i, o: seen.update(x=i[0]))
-    unet(torch.randn(1, 3, 16, 16))
-    assert torch.equal(seen["x"][..., ::2, ::2], seen["x"][..., 1::2, 1::2])
-
-
-def test_ma_unet_is_tom_with_cbam():
-    torch.manual_seed(1)
-    a = MAUNet(SMOKE.tom)
-    torch.manual_seed(1)
-    b = TOM(SMOKE.tom, "cbam")
-    x = inputs()
-    assert torch.equal(a(*x).image, b(*x).image) and isinstance(build_tom(SMOKE, "cbam"), MAUNet)
-    b.load_state_dict(a.state_dict(), strict=True)
-
-
-@pytest.mark.parametrize("gate", ["none", "cbam"])
-def test_channels_last_gives_the_same_picture(gate):
-    tom, x = build_tom(SMOKE, gate), inputs()
-    expected = tom(*x).image
-    x = [t.contiguous(memory_format=torch.channels_last) for t in x]
-    last = tom.to(memory_format=torch.channels_last)(*x).image
-    torch.testing.assert_close(last, expected, atol=1e-5, rtol=1e-4)
-
-
-def test_a_few_steps_lower_the_loss():
-    torch.manual_seed(0)
-    tom, (agnostic, cloth, mask) = build_tom(SMOKE, "cbam"), inputs()
-    target = F.interpolate(torch.rand(2, 3, 8, 6) * 2 - 1, SMOKE.size, mode="bilinear", align_corners=True)
-    optimiser = torch.optim.Adam(tom.parameters(), 3e-3)
-    losses = []
-    for _ in range(20):
-        loss = (tom(agnostic, cloth, mask).image - target).abs().mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        losses.append(loss.item())
-    assert losses[-1] < 0.75 * losses[0]
 
 
 def test_bad_sizes_and_names_are_refused():

@@ -188,3 +188,12 @@ def random_batch(batch: int = 2, size: tuple[int, int] = (64, 48), *, truth: boo
             row["truth_warp"] = (stored / 64).masked_fill(stored == WARP_NONE, torch.nan)
         rows.append(row)
     return collate(rows)
+
+
+def network_inputs(size: tuple[int, int] = (64, 48), batch: int = 2, seed: int = 0) -> tuple[torch.Tensor, ...]:
+    """Noise in place of a person representation, a cloth and its mask: what GMM and the try-on modules read."""
+    generator = torch.Generator().manual_seed(seed)
+    agnostic = torch.rand(batch, 22, *size, generator=generator) * 2 - 1
+    cloth = torch.rand(batch, 3, *size, generator=generator) * 2 - 1
+    mask = (torch.rand(batch, 1, *size, generator=generator) > 0.5).float()
+    return agnostic, cloth, mask
