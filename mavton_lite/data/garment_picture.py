@@ -15,7 +15,7 @@ from mavton_lite.config import SEED
 from .photo import read_photo, resize
 from .sample import Sample, from_unit
 
-FLAT_SIZE = (1024, 768)  # height, width of a built-in garment: sharp on any photograph
+FLAT_SIZE = (768, 576)  # height, width of a built-in garment: sharp on any photograph
 BUILT_IN = "atelier:SPLIT/INDEX"
 GROUND_TOLERANCE = 20  # grey levels a ground pixel may differ from the ground's colour
 # Where the Atelier's flat lays lie in their picture: top edge, torso width.   Source: measured on its test split.
@@ -132,14 +132,14 @@ def read_garment(cloth: str | Path) -> GarmentPicture:
         split, _, index = str(cloth).removeprefix("atelier:").partition("/")
         if split not in ("train", "test") or not index.isdecimal():
             raise ValueError(f"found the garment {str(cloth)!r}, wanted {BUILT_IN} such as atelier:test/3")
-        from mavton_lite.data import atelier  # imported late: rendering is not needed for files
+        from mavton_lite.data.atelier import flat_lay, garment_of  # imported late: a file needs no renderer
 
-        picture, mask = atelier.flat_lay(SEED, split, int(index), *FLAT_SIZE)
-        return GarmentPicture(str(cloth), np.asarray(picture), np.asarray(mask, bool))
+        flat = flat_lay(garment_of(SEED, split, int(index)), *FLAT_SIZE)
+        return GarmentPicture(str(cloth), (flat.image * 255).round().astype(np.uint8), flat.parse == 5)
     path = Path(cloth)
     rgb = read_photo(path)
     if (beside := _mask_file(path)) is not None:
-        mask = read_photo(beside)[..., 0] >= 128
+        mask = read_photo(beside, smallest=1)[..., 0] >= 128
         if mask.shape != rgb.shape[:2] or not mask.any():
             raise ValueError(f"{beside}: found a mask of {mask.shape}, wanted one of {rgb.shape[:2]} that is not empty")
         rgb, mask = _to_aspect(np.where(mask[..., None], rgb, 255).astype(np.uint8), 255), _to_aspect(mask, 0)

@@ -80,7 +80,7 @@ class Photo:
     info: dict  # backend, version, digests of its weights
 
 
-def read_photo(path: Path) -> np.ndarray:
+def read_photo(path: Path, smallest: int = SMALLEST_PX) -> np.ndarray:
     """Any picture file as upright RGB: EXIF rotation applied, grey and palettes converted, transparency on white.
 
     Shape: -> (H, W, 3) uint8.   Raises: ValueError naming the file when it is missing, broken or too small.
@@ -104,9 +104,9 @@ def read_photo(path: Path) -> np.ndarray:
             rgb = np.array(picture.convert("RGB"))
     except Exception as error:  # Pillow's plugins raise OSError, SyntaxError, struct.error, DecompressionBombError ...
         raise ValueError(f"{path}: found {error or type(error).__name__}, {wanted}") from error
-    if min(rgb.shape[:2]) < SMALLEST_PX:
+    if min(rgb.shape[:2]) < smallest:
         raise ValueError(
-            f"{path}: found {rgb.shape[1]} x {rgb.shape[0]} px, wanted a photograph of at least {SMALLEST_PX} px a side"
+            f"{path}: found {rgb.shape[1]} x {rgb.shape[0]} px, wanted a photograph of at least {smallest} px a side"
         )
     return rgb
 

@@ -173,7 +173,9 @@ def held_things(rgb: np.ndarray, person: np.ndarray, keypoints: np.ndarray, oval
     shape, unit = person.shape, body_unit_px(keypoints)
     head = capsule(shape, keypoints[J["nose"]], keypoints[J["neck"]], 0.6 * unit)
     head |= capsule(shape, oval.mean(0), oval.mean(0), 1.4 * float(np.ptp(oval[:, 1])))
-    legs = np.mgrid[: shape[0], : shape[1]][0] > max(keypoints[J["left hip"], 1], keypoints[J["right hip"], 1])
+    hips = keypoints[[J["left hip"], J["right hip"]], :2]
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    legs = (y > hips[:, 1].max()) & (np.abs(x - hips[:, 0].mean()) < 0.9 * unit)
     near = skeleton(shape, keypoints, 0.42, 0.36) | head | legs
     for side, _ in ARMS:
         near |= hand_of(shape, keypoints, side)
