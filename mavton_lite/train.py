@@ -78,11 +78,15 @@ def fit(
     trained with other settings, another seed or other data is moved aside, never overwritten. A try-on stage needs the
     finished matching module in `gmm` (default `out/gmm`). On the CPU a run that was stopped and resumed ends with the
     same bits. `devices` processes share each batch; `max_seconds` stops early and saves.
-    Raises: ValueError for unknown names or a missing GMM; NonFiniteLoss; KeyboardInterrupt, after saving.
+    Raises: ValueError for unknown names, a missing GMM or a batch that cannot be shared; NonFiniteLoss;
+    KeyboardInterrupt, after saving.
     """
     started = time.monotonic()
     chosen, out = get_experiment(experiment), Path(out)
     gmm = Path(gmm) if gmm else out / "gmm"
+    batch = chosen.training(profile).batch
+    if devices < 1 or batch % devices:
+        raise ValueError(f"a batch of {batch} cannot be shared by {devices} devices")
     job = Job(
         chosen, chosen.apply(profile), Path(data), out / chosen.name, gmm, seed, resume, progress,
         None if max_seconds is None else started + max_seconds, fingerprint(chosen, profile, data, seed, gmm),
@@ -110,8 +114,6 @@ def _run(fabric: Fabric, job: Job) -> Trained:
 class _Training:
     def __init__(self, fabric: Fabric, job: Job):
         self.fabric, self.job, self.settings = fabric, job, job.experiment.training(job.profile)
-        if self.settings.batch % fabric.world_size:
-            raise ValueError(f"batch {self.settings.batch} cannot be shared by {fabric.world_size} devices")
         self.step, self.seconds = 0, 0.0
         self.last = job.folder / "last.safetensors"
         if fabric.is_global_zero:
@@ -150,10 +152,9 @@ class _Training:
         began = time.monotonic() - self.seconds
         fetch = self._fetcher()
         main = self.job.experiment.stage  # the player of that name
-        log = TrainingLog(
-            self.job.folder / "log.csv", self.step, every=max(1, self.settings.steps // 500),
-            active=self.fabric.is_global_zero,
-        )  # fmt: skip
+        every, fabric = max(1, self.settings.steps // 500), self.fabric
+        combine = fabric.all_reduce if fabric.world_size > 1 else None
+        log = TrainingLog(self.job.folder / "log.csv", self.step, every, fabric.is_global_zero, combine)
         bar = tqdm(
             total=self.settings.steps, initial=self.step, desc=self.job.experiment.name, unit="step",
             disable=not self.job.progress or not self.fabric.is_global_zero,

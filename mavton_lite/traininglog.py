@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -19,11 +20,19 @@ class TrainingLog:
 
     Columns: step (the last of those averaged), lr, seconds (of training, all sittings together), loss (of the network
     that the experiment is named for), then every weighted term. Rows after `step`, the step a training goes on from,
-    belong to a future that did not happen and are cut off.
+    belong to a future that did not happen and are cut off. Every process keeps a log and writes its rows at the same
+    steps; `combine` makes one mean of theirs, and only an `active` one has a file.
     """
 
-    def __init__(self, path: Path, step: int, every: int, active: bool = True):
-        self.path, self.every, self.active = path, every, active
+    def __init__(
+        self,
+        path: Path,
+        step: int,
+        every: int,
+        active: bool = True,
+        combine: Callable[[Tensor], Tensor] | None = None,
+    ):
+        self.path, self.every, self.active, self._combine = path, every, active, combine
         self.last_row: dict[str, float] = {}
         self._sums: dict[str, Tensor] = {}
         self._count = 0
@@ -60,7 +69,8 @@ class TrainingLog:
         """Write the mean of the steps since the last row, if there were any."""
         if not self._count:
             return None
-        means = (torch.stack(list(self._sums.values())) / self._count).tolist()  # one wait for the device
+        sums = torch.stack(list(self._sums.values())) / self._count
+        means = (self._combine(sums) if self._combine else sums).tolist()  # one wait for the device
         step, lr, seconds = self._pending
         row: dict[str, float] = {"step": step, "lr": lr, "seconds": round(seconds, 2)}
         row |= {name: float(f"{mean:.6g}") for name, mean in zip(self._sums, means, strict=True)}

@@ -1,6 +1,5 @@
 """The trainer: what it minimises, that stopping leaves no trace, and that nothing is lost."""
 
-import csv
 import dataclasses
 import os
 import shutil
@@ -9,10 +8,11 @@ import signal
 import numpy as np
 import pytest
 import torch
+from trainings import STEPS, rows, shortened
 from worlds import random_batch, write_viton
 
 from mavton_lite import checkpoint, objectives, train
-from mavton_lite.config import LITE, PAPER, SMOKE, Profile
+from mavton_lite.config import LITE, PAPER, SMOKE
 from mavton_lite.data.person import represent
 from mavton_lite.experiments import EXPERIMENTS, Experiment, get_experiment
 from mavton_lite.losses import gan_generator
@@ -22,15 +22,7 @@ from mavton_lite.schedule import batch_indices, build_scheduler, mirrored, seed_
 from mavton_lite.train import NonFiniteLoss, fit
 from mavton_lite.trained import load_pipeline
 
-STEPS = 6
 QUIET = {"device": "cpu", "progress": False}
-
-
-def shortened(steps: int = STEPS, save_every: int = 4, **changes) -> Profile:
-    """Smoke, cut to a few steps of batch 4."""
-    changes = {"steps": steps, "save_every": save_every, "batch": 4} | changes
-    gmm, tom = (dataclasses.replace(t, **changes) for t in (SMOKE.train_gmm, SMOKE.train_tom))
-    return dataclasses.replace(SMOKE, train_gmm=gmm, train_tom=tom)
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +47,6 @@ def assert_same_weights(a, b):
     assert list(a) == list(b)
     for name, value in a.items():
         assert torch.equal(value, b[name]), name
-
-
-def rows(folder):
-    with (folder / "log.csv").open() as file:
-        return [{k: float(v) for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
 def with_gmm(straight, out):
@@ -356,6 +343,11 @@ def test_a_trained_pipeline_is_the_one_that_was_trained(straight):
     person, warp, tryon = pipeline(random_batch(3))
     assert tryon.image.shape == (3, 3, 64, 48) and tryon.image.isfinite().all()
     assert (warp.theta.abs() > 0).any() and person.agnostic.shape[1] == 22
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="a batch of 4 cannot be shared by 3 devices"):
+        fit("gmm", shortened(), tmp_path, tmp_path, devices=3, **QUIET)
 
 
 def test_a_set_too_large_for_memory_trains_alike(straight, data, tmp_path, monkeypatch):
