@@ -22,7 +22,7 @@ help:  ## list the targets
 # The stamp is newer than what was installed from, so a second call installs nothing.
 $(STAMP): pyproject.toml requirements-nodeps.txt
 	@$(PYTHON) -c 'import sys; ok = sys.version_info >= (3, 11); ok or print(f"mavton_lite needs Python 3.11 or newer, but \"$(PYTHON)\" is {sys.version.split()[0]}; try: make PYTHON=python3.12 $(MAKECMDGOALS)", file=sys.stderr); sys.exit(not ok)'
-	@test -x $(PY) || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@$(PY) -m pip --version >/dev/null 2>&1 || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "installing the package and what notebooks, tests and photographs need (minutes the first time)"
 	@$(PY) -m pip install --quiet --editable '.[notebooks,test,photo]'
 	@$(PY) -m pip install --quiet --no-deps $$(grep -vE '^(#|mediapipe)' requirements-nodeps.txt)
@@ -42,11 +42,11 @@ figures: $(STAMP)  ## run the notebooks: every figure and table (PROFILE=lite, o
 	@exec $(PY) -m mavton_lite figures --profile $(PROFILE)
 
 test: $(STAMP) lint  ## lint, unit tests, and every notebook at the smoke profile
-	@exec $(PY) -m pytest tests
+	@exec $(PY) -m pytest tests -n auto --dist loadfile
 	@MAVTON_PROFILE=smoke exec $(PY) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=180 notebooks
 
 test-fast: $(STAMP)  ## unit tests only
-	@exec $(PY) -m pytest tests -x -q
+	@exec $(PY) -m pytest tests -n auto --dist loadfile -x -q
 
 lint: $(STAMP)  ## ruff over code and notebooks
 	@exec $(PY) -m ruff check .
