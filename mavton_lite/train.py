@@ -6,8 +6,6 @@ import itertools
 import os
 import time
 import warnings
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +17,11 @@ from tqdm.auto import tqdm
 
 from mavton_lite import checkpoint
 from mavton_lite.config import SEED, Profile
-from mavton_lite.data import Cached, open_dataset
-from mavton_lite.data.augment import mirror
 from mavton_lite.experiments import Experiment, get_experiment
+from mavton_lite.feed import feed
 from mavton_lite.models.build import build_gmm
 from mavton_lite.objectives import Objective, Turn, build_objective
-from mavton_lite.schedule import batch_indices, build_scheduler, mirrored, seed_of
+from mavton_lite.schedule import build_scheduler, seed_of
 from mavton_lite.trained import Trained, fingerprint, finished, gmm_weights, same_fingerprint
 from mavton_lite.traininglog import Stopper, TrainingLog
 
@@ -150,7 +147,11 @@ class _Training:
 
     def run(self) -> Trained:
         began = time.monotonic() - self.seconds
-        fetch = self._fetcher()
+        fetch = feed(
+            self.job.data, self.job.profile.size, self.settings, self.job.seed,
+            device=self.fabric.device, rank=self.fabric.global_rank, world=self.fabric.world_size,
+            progress=self.job.progress and self.fabric.is_global_zero,
+        )  # fmt: skip
         main = self.job.experiment.stage  # the player of that name
         every, fabric = max(1, self.settings.steps // 500), self.fabric
         combine = fabric.all_reduce if fabric.world_size > 1 else None
@@ -184,34 +185,6 @@ class _Training:
         if stopper.interrupted:  # during the last step
             raise KeyboardInterrupt(f"{trained.experiment} is finished")
         return trained
-
-    def _fetcher(self) -> Callable[[int], dict]:
-        """Batches by step; decoded ahead by a thread where the data set does not fit into memory."""
-        fabric, batch, seed = self.fabric, self.settings.batch, self.job.seed
-        held = _memory() // 2 // fabric.world_size
-        dataset = open_dataset(self.job.data, "train", "paired", self.job.profile.size)
-        data = Cached(dataset, max_bytes=held, progress=self.job.progress and fabric.is_global_zero)
-        if fabric.device.type == "cuda" and data.nbytes < torch.cuda.mem_get_info(fabric.device)[0] // 4:
-            data.to(fabric.device)
-        own = batch // fabric.world_size
-        share = slice(fabric.global_rank * own, (fabric.global_rank + 1) * own)
-
-        def read(step: int) -> dict:
-            examples = data.batch(batch_indices(seed, step, len(data), batch)[share], fabric.device)
-            examples = {k: v for k, v in examples.items() if not k.startswith("truth_")}  # training may not see it
-            return mirror(examples, mirrored(seed, step, batch)[share]) if self.settings.flip else examples
-
-        if data.held:
-            return read
-        pool = ThreadPoolExecutor(1)
-        ahead: dict[int, Any] = {}
-
-        def read_ahead(step: int) -> dict:
-            now = ahead.pop(step, None) or pool.submit(read, step)
-            ahead[step + 1] = pool.submit(read, step + 1)
-            return now.result()
-
-        return read_ahead
 
     def _step(self, batch: dict, main: str) -> tuple[dict[str, Tensor], Tensor]:
         """Every player's turn; the terms of all and the loss of the main one, detached."""
@@ -292,10 +265,3 @@ def _prepare_folder(job: Job) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "config.json").exists():
         checkpoint.write_json(folder / "config.json", job.fingerprint)
-
-
-def _memory() -> int:
-    """Bytes of this machine's memory; a cautious 8 GiB where it cannot be asked."""
-    if not hasattr(os, "sysconf"):
-        return 8 << 30
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -11,7 +11,7 @@ import torch
 from trainings import STEPS, rows, shortened
 from worlds import random_batch, write_viton
 
-from mavton_lite import checkpoint, objectives, train
+from mavton_lite import checkpoint, feed, objectives
 from mavton_lite.config import LITE, PAPER, SMOKE
 from mavton_lite.data.person import represent
 from mavton_lite.experiments import EXPERIMENTS, Experiment, get_experiment
@@ -290,7 +290,7 @@ def test_finished_is_finished(straight, tmp_path, monkeypatch):
     def forbidden(*args, **kwargs):
         raise AssertionError("data was touched")
 
-    monkeypatch.setattr(train, "open_dataset", forbidden)
+    monkeypatch.setattr(feed, "open_dataset", forbidden)
     before = {p: p.stat().st_mtime_ns for p in straight.rglob("*")}
     for name in ("gmm", "ma_vton"):
         done = fit(name, shortened(save_every=3), tmp_path / "deleted", straight, **QUIET)
@@ -351,6 +351,14 @@ def test_a_batch_that_cannot_be_shared_is_refused(tmp_path):
 
 
 def test_a_set_too_large_for_memory_trains_alike(straight, data, tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "_memory", lambda: 0)
+    monkeypatch.setattr(feed, "memory", lambda: 0)
     fit("gmm", shortened(), data, tmp_path, **QUIET)
     assert_same_weights(weights(tmp_path / "gmm"), weights(straight / "gmm"))
+
+
+def test_mixed_precision_trains_both_stages(data, tmp_path):
+    for name in ("gmm", "ma_vton"):
+        fit(name, shortened(2), data, tmp_path, precision="bf16-mixed", **QUIET)
+        assert all(v.dtype != torch.bfloat16 for v in weights(tmp_path / name).values())  # the master copy is whole
+    assert [r["step"] for r in rows(tmp_path / "ma_vton")] == [1, 2]
+    assert all(np.isfinite(list(r.values())).all() for r in rows(tmp_path / "ma_vton"))

@@ -1,0 +1,64 @@
+"""Where a training step's batch comes from: the training set in memory, or decoded one step ahead."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+
+from mavton_lite.config import TrainSettings
+from mavton_lite.data import Cached, open_dataset
+from mavton_lite.data.augment import mirror
+from mavton_lite.schedule import batch_indices, mirrored
+
+
+def feed(
+    root: Path,
+    size: tuple[int, int],
+    settings: TrainSettings,
+    seed: int,
+    *,
+    device: torch.device | str = "cpu",
+    rank: int = 0,
+    world: int = 1,
+    progress: bool = False,
+) -> Callable[[int], dict]:
+    """A function from a step to this process's share of its batch, on the device, without any `truth_*`.
+
+    The training set is held in memory where it takes less than half of it, and on a GPU where it takes less than a
+    quarter of what is free there; otherwise a thread decodes one step ahead.
+    Raises: ValueError as `open_dataset` does.
+    """
+    device, batch = torch.device(device), settings.batch
+    dataset = open_dataset(root, "train", "paired", size)
+    data = Cached(dataset, max_bytes=memory() // 2 // world, progress=progress)
+    if device.type == "cuda" and data.nbytes < torch.cuda.mem_get_info(device)[0] // 4:
+        data.to(device)
+    share = slice(rank * batch // world, (rank + 1) * batch // world)
+
+    def read(step: int) -> dict:
+        examples = data.batch(batch_indices(seed, step, len(data), batch)[share], device)
+        examples = {k: v for k, v in examples.items() if not k.startswith("truth_")}
+        return mirror(examples, mirrored(seed, step, batch)[share]) if settings.flip else examples
+
+    if data.held:
+        return read
+    pool, ahead = ThreadPoolExecutor(1), dict[int, Future]()
+
+    def read_ahead(step: int) -> dict:
+        now = ahead.pop(step, None) or pool.submit(read, step)
+        if step + 1 < settings.steps:
+            ahead[step + 1] = pool.submit(read, step + 1)
+        return now.result()
+
+    return read_ahead
+
+
+def memory() -> int:
+    """Bytes of this machine's memory; a cautious 8 GiB where it cannot be asked."""
+    if not hasattr(os, "sysconf"):
+        return 8 << 30
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
