@@ -37,11 +37,15 @@ class Trained:
 
 
 def data_digest(root: Path) -> str | None:
-    """A digest of a data set's manifest, or of its training list where it has none; None where there is no data."""
-    for name in ("manifest.json", "train_pairs.txt"):
-        if (Path(root) / name).exists():
-            return checkpoint.file_digest(Path(root) / name)
-    return None
+    """A digest of the training examples; None where there is no data.
+
+    The Atelier's manifest tells what is in each file; of other data sets only the list of training pairs is known.
+    """
+    manifest, pairs = Path(root) / "manifest.json", Path(root) / "train_pairs.txt"
+    if manifest.exists():
+        examples = checkpoint.read_json(manifest).get("sha256", {})
+        return checkpoint.digest({k: v for k, v in examples.items() if k.startswith("train/")})
+    return checkpoint.file_digest(pairs) if pairs.exists() else None
 
 
 def _relevant(experiment: Experiment, profile: Profile) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from mavton_lite.models.build import build_gmm
 from mavton_lite.objectives import GMMObjective, build_objective
 from mavton_lite.schedule import batch_indices, build_scheduler, mirrored, seed_of
 from mavton_lite.train import NonFiniteLoss, fit
-from mavton_lite.trained import load_pipeline
+from mavton_lite.trained import data_digest, load_pipeline
 
 QUIET = {"device": "cpu", "progress": False}
 
@@ -320,6 +320,15 @@ def test_other_data_is_another_training(straight, tmp_path):
     out = with_gmm(straight, tmp_path / "out")
     with pytest.warns(UserWarning, match="another data"):
         fit("gmm", shortened(), other, out, **QUIET)
+
+
+def test_only_the_training_examples_of_a_manifest_count(tmp_path):
+    digests = []
+    for content in ({"train/0": "a", "test/0": "b"}, {"train/0": "a", "test/0": "c"}, {"train/0": "d"}):
+        checkpoint.write_json(tmp_path / "manifest.json", {"sha256": content})
+        digests.append(data_digest(tmp_path))
+    assert digests[0] == digests[1] != digests[2]
+    assert data_digest(tmp_path / "nowhere") is None
 
 
 def test_a_try_on_stage_wants_its_matching_module(straight, data, tmp_path):
