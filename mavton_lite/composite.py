@@ -10,13 +10,16 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from scipy import ndimage
 
 from mavton_lite.data.inpaint import fill_from
+from mavton_lite.data.photo import resize
 from mavton_lite.data.photo_parse import ARMS, SURE, J, body_unit_px, capsule, hand_of, polygon, to_ycbcr
 
 HEAD = (1, 2, 4, 13)  # hat, hair, sunglasses, face
 GARMENT = (5, 6, 7)
+COARSE_PX = 200  # shoulder width at which light and zones are worked out
 
 
 class Scene(NamedTuple):
@@ -105,15 +108,35 @@ def kept(scene: Scene) -> np.ndarray:
     return out
 
 
-def garment_light(scene: Scene, old: np.ndarray, strength: float) -> np.ndarray:
+def shrunk(scene: Scene) -> Scene:
+    """The scene at a size where a shoulder width is at most `COARSE_PX`: enough for smooth things."""
+    factor = COARSE_PX / body_unit_px(scene.keypoints)
+    if factor >= 1:
+        return scene
+    size = tuple(max(round(n * factor), 1) for n in scene.labels.shape)
+    keypoints = scene.keypoints.copy()
+    keypoints[:, :2] = (keypoints[:, :2] + 0.5) * factor - 0.5
+    nearest = Image.Resampling.NEAREST
+    labels = resize(scene.labels, size, nearest)
+    held, known = (resize(m.astype(np.uint8), size, nearest) > 0 for m in (scene.held, scene.known))
+    return Scene(resize(scene.rgb, size), labels, held, known, keypoints)
+
+
+def grown(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A smooth (h, w) picture or a mask enlarged to `size`, as float32."""
+    same = picture.shape == tuple(size)
+    return picture.astype(np.float32) if same else resize(picture.astype(np.float32), size, Image.Resampling.BILINEAR)
+
+
+def garment_light(scene: Scene, strength: float) -> np.ndarray:
     """Folds and shade of the garment in the photograph as a factor around 1, prints and straps left out.
 
     Shape: -> (h, w) float32.
     """
-    ycbcr = to_ycbcr(scene.rgb)
+    old = np.isin(scene.labels, GARMENT)
     if strength == 0 or old.sum() < 64:
         return np.ones(old.shape, np.float32)
-    unit = body_unit_px(scene.keypoints)
+    ycbcr, unit = to_ycbcr(scene.rgb), body_unit_px(scene.keypoints)
     colour = np.median(ycbcr[old], axis=0)
     spread = np.abs(ycbcr - colour)
     plain = old & (spread[..., 1:].max(-1) < 18) & (spread[..., 0] < 70)
@@ -127,6 +150,20 @@ def garment_light(scene: Scene, old: np.ndarray, strength: float) -> np.ndarray:
     trust = smoothstep(ndimage.gaussian_filter(plain.astype(np.float32), 0.03 * unit), 0.1, 0.6)
     light = (folds**strength * shade ** (0.5 * strength)).clip(0.55, 1.3)
     return (1 + trust * (light - 1)).astype(np.float32)
+
+
+def background(scene: Scene, size: tuple[int, int]) -> np.ndarray | None:
+    """What could be behind the person, continued from the background around; None when there is none.
+
+    Shape: -> `size` (H, W, 3) float32.
+    """
+    old = np.isin(scene.labels, GARMENT)
+    reach = max(2, round(0.05 * body_unit_px(scene.keypoints)))  # the old garment's rim would tint it
+    clean = (scene.labels == 0) & ~scene.held & scene.known & ~ndimage.binary_dilation(old, iterations=reach)
+    if not clean.any():
+        return None
+    filled = fill_from(scene.rgb, clean)
+    return np.stack([grown(filled[..., c], size) for c in range(3)], -1)
 
 
 def match_skin(rendered: np.ndarray, zone: np.ndarray, scene: Scene) -> np.ndarray:
@@ -152,18 +189,19 @@ def compose(scene: Scene, layers: Layers, shading: float = 0.6) -> tuple[np.ndar
     person = ndimage.gaussian_filter((~ground).astype(np.float32), 0.01 * unit)
     alpha = smoothstep(layers.mask, 0.4, 0.6) * smoothstep(layers.warped_mask, 0.02, 0.3)
     alpha = alpha * smoothstep(person, 0.1, 0.4) * ~keep
-    light = garment_light(scene, old, shading)
+    coarse = shrunk(scene)
+    light = grown(garment_light(coarse, shading), old.shape)
     cloth = layers.cloth * light[..., None]
 
     rim = max(2, round(0.025 * unit))
     spill = ndimage.binary_dilation(old, iterations=rim) & ground  # the old garment's soft edge
-    clean = ground & scene.known & ~ndimage.binary_dilation(old, iterations=2 * rim)
     gone = (old | spill) & ~keep
     under = ndimage.gaussian_filter(gone.astype(np.float32), 0.8) * ~keep * (old | spill)
-    skin_zone, lower_zone = body_zones(scene)
+    skin_zone, lower_zone = (grown(z, old.shape) > 0.5 for z in body_zones(coarse))
     bare = skin_zone & gone & (alpha < 0.5)
     lower = lower_zone & ~skin_zone & gone & (alpha < 0.5)
-    behind = fill_from(scene.rgb, clean) if clean.any() else layers.rendered
+    behind = background(coarse, old.shape)
+    behind = layers.rendered if behind is None else behind
     soft = [ndimage.gaussian_filter(z.astype(np.float32), 1.0)[..., None] for z in (bare, lower)]
     fill = behind.astype(np.float32)
     fill = fill + soft[1] * (layers.rendered - fill)

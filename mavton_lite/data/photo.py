@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -264,3 +265,22 @@ def photo_to_sample(
     box = frame(reading.keypoints, labels, size, framing)
     sample = make_sample(path.stem, rgb, labels, held, reading.keypoints, box, size, outside_joints)
     return Photo(path, sample, rgb, labels, held, reading.keypoints, box, reading.info)
+
+
+def example_photo(name: str = "astronaut") -> Path:
+    """A public-domain portrait that ships with a library: "astronaut" (scikit-image) or "hopper" (matplotlib).
+
+    Source: NASA (Eileen Collins, 1993); U.S. Navy (Grace Hopper, 1984).   Raises: ValueError when it is not there.
+    """
+    places = {
+        "astronaut": ("skimage", "data/astronaut.png"),
+        "hopper": ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),
+    }
+    if name not in places:
+        raise ValueError(f"unknown example photograph {name!r}; known: {', '.join(places)}")
+    package, file = places[name]
+    found = importlib.util.find_spec(package)
+    path = Path(found.origin).parent / file if found and found.origin else None
+    if path is None or not path.is_file():
+        raise ValueError(f"the photograph {name!r} ships with {package}, which is not installed")
+    return path
