@@ -35,6 +35,7 @@ class Run:
     budget_s: float
     started: float = field(default_factory=time.monotonic)
     made: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
 
     def publish(self, item_id: str, content: Figure | pd.DataFrame) -> Figure | pd.DataFrame:
         """Write a figure or table of the manifest, and hand it back so that the cell shows it.
@@ -51,6 +52,26 @@ class Run:
             plt.close(content)  # else the inline backend draws it a second time at the end of the cell
         return content
 
+    @property
+    def records(self) -> Path:
+        """Where evaluations go: `figures/records` at lite, which is committed; `runs/<profile>/records` otherwise."""
+        committed = self.profile.name == "lite" and in_checkout()
+        return (project_root() / "figures" if committed else runs_dir(self.profile)) / "records"
+
+    def released(self, item_id: str):
+        """The committed figure or table of that id, to compare with; None at lite, which makes it, and before it is."""
+        path = project_root() / "figures" / (f"{item_id}.md" if item_id.startswith("tab-") else f"{item_id}.png")
+        if self.profile.name == "lite" or not path.exists():
+            return None
+        from IPython.display import Image, Markdown
+
+        return Markdown(path.read_text(encoding="utf8")) if path.suffix == ".md" else Image(filename=path, width=900)
+
+    def skip(self, item_id: str, why: str) -> None:
+        """Say why this machine cannot make a figure; an older one is kept, and `done` does not miss it."""
+        print(f"{item_id} was not made here: {why}")
+        self.skipped.append(item_id)
+
     def done(self) -> None:
         """End a notebook: every figure that the manifest expects of it is there, and how long it took.
 
@@ -59,6 +80,7 @@ class Run:
         """
         if in_checkout():
             wanted = [item.id for item in read_manifest().values() if item.notebook == self.notebook]
+            wanted = [i for i in wanted if i not in self.skipped]
             missing = [i for i in wanted if i not in self.made or published(self.profile.name, i) is None]
             if missing:
                 raise RuntimeError(f"{self.notebook} did not publish {', '.join(missing)}, as the manifest wants")

@@ -101,6 +101,10 @@ def normalised(notebook: dict) -> dict:
         for output in cell.get("outputs", ()):
             if WIDGET in output.get("data", {}):
                 output["data"] = {k: v for k, v in output["data"].items() if k != WIDGET}
+                if list(output["data"]) == ["text/plain"]:  # its name or, of a progress bar, its first state
+                    output["data"] = {}
+        if "outputs" in cell:
+            cell["outputs"] = [o for o in cell["outputs"] if o.get("data") != {}]
     return clean
 
 
@@ -116,7 +120,7 @@ def committed(executed: dict, profile: str) -> dict:
     for cell in clean["cells"]:
         if cell["cell_type"] != "code":
             continue
-        cell["outputs"] = [o for o in cell["outputs"] if o.get("name") != "stderr" and o.get("data") != {}]
+        cell["outputs"] = [o for o in cell["outputs"] if o.get("name") != "stderr"]
         count += cell.get("execution_count") is not None
         cell["execution_count"] = count if cell.get("execution_count") is not None else None
         for output in cell["outputs"]:

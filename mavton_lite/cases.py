@@ -1,0 +1,51 @@
+"""What kind of example is it: an arm in front of the garment, which sleeve, which print. To ask where a model fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from mavton_lite.config import SEED
+from mavton_lite.data.sample import COCO18
+
+_JOINT = {name: i for i, name in enumerate(COCO18)}
+
+
+def arm_in_front(keypoints: Tensor) -> Tensor:
+    """Whether a wrist lies between the shoulders and between neck and hips: where CP-VTON fails, says the thesis.
+
+    Any data set's key points can tell; a wrist outside the picture is not in front.
+    Shape: (N, 18, 3) px -> (N,) bool.
+    """
+    x, y, seen = keypoints.unbind(-1)
+    across = x[:, [_JOINT["right shoulder"], _JOINT["left shoulder"]]].sort(1).values  # (N, 2)
+    hips = [_JOINT["right hip"], _JOINT["left hip"]]
+    low = torch.where(seen[:, hips] > 0, y[:, hips], torch.inf).amin(1)
+    front = torch.zeros(len(keypoints), dtype=torch.bool, device=keypoints.device)
+    for side in ("right wrist", "left wrist"):
+        k = _JOINT[side]
+        inside = (x[:, k] > across[:, 0]) & (x[:, k] < across[:, 1]) & (y[:, k] > y[:, _JOINT["neck"]]) & (y[:, k] < low)
+        front |= inside & (seen[:, k] > 0)
+    return front
+
+
+def describe(keypoints: Tensor, cloth_names: Sequence[str], split: str = "test", seed: int = SEED) -> pd.DataFrame:
+    """One row an Atelier example: `arms` (in front, elsewhere), `sleeve` and `print` of the garment to be worn.
+
+    Raises: ValueError for garment names that are not the Atelier's.
+    """
+    from mavton_lite.data.atelier import garment_of
+
+    rows = []
+    for name, front in zip(cloth_names, arm_in_front(keypoints).tolist(), strict=True):
+        index, _, kind = name.partition("_")
+        if not index.isdecimal() or kind != "1":
+            raise ValueError(f"found the garment {name!r}, wanted an Atelier name such as '000003_1'")
+        garment = garment_of(seed, split, int(index))
+        rows.append(
+            {"arms": "in front" if front else "elsewhere", "sleeve": garment.sleeve, "print": garment.cloth.kind}
+        )
+    return pd.DataFrame(rows)

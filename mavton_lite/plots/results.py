@@ -1,0 +1,193 @@
+"""Tables and figures of the results: comparison, warps, differences, failures by case, and pictures chosen by rule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from torch import Tensor
+
+from mavton_lite.claims import higher_is_better
+from mavton_lite.plots.grid import picture_grid
+from mavton_lite.plots.style import COLOURS, INK, MODEL_COLOURS
+from mavton_lite.records import Interval, Record, bootstrap, same_protocol
+
+NAMES = {
+    "copy_person": "copy the person",
+    "paste_flat_cloth": "paste the flat cloth",
+    "paste_warped_cloth": "paste the warped cloth",
+    "cp_vton": "CP-VTON",
+    "ma_vton": "MA-VTON",
+}
+PAINTS = {"copy_person": "copy", "paste_flat_cloth": "paste", "paste_warped_cloth": "gmm"}  # their colours' names
+METRICS = {"ssim": ("SSIM ↑", 3), "psnr": ("PSNR, dB ↑", 2), "lpips": ("LPIPS ↓", 3)}
+REGIONS = {"": "picture", "_garment": "garment region", "_arms": "arm band"}
+TEAL, GREY = COLOURS[2], "#7F7F7F"
+
+
+def cell(found: Interval, digits: int = 3) -> str:
+    """`0.861 [0.852, 0.869]`; empty where nothing was measured."""
+    if math.isnan(found.mean):
+        return ""
+    return f"{found.mean:.{digits}f} [{found.low:.{digits}f}, {found.high:.{digits}f}]"
+
+
+def by_pairs(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Records by protocol, unpaired first; within each all are comparable.
+
+    Raises: ValueError when the records of one kind of pairs were measured differently.
+    """
+    groups = {p: [r for r in records if r.protocol.pairs == p] for p in ("unpaired", "paired")}
+    groups = {p: found for p, found in groups.items() if found}
+    for found in groups.values():
+        same_protocol(found)
+    if not groups:
+        raise ValueError("no records given; wanted at least one")
+    return groups
+
+
+def comparison_table(records: Sequence[Record]) -> pd.DataFrame:
+    """Every model in every region, mean [95 % interval over images]: the rows to compare stand below each other.
+
+    Raises: ValueError when the records of one kind of pairs were measured differently.
+    """
+    rows = []
+    for pairs, found in by_pairs(records).items():
+        for suffix, region in REGIONS.items():
+            for record in found:
+                row = {"pairs": pairs, "region": region, "model": NAMES.get(record.model, record.model)}
+                for metric, (title, digits) in METRICS.items():
+                    name = metric + suffix
+                    row[title] = cell(record.interval(name), digits) if name in record.values else ""
+                rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def warp_table(records: Sequence[Record]) -> pd.DataFrame:
+    """The matching module beside no warp and the best maps of each family, on the same pixels.
+
+    Wants, for each kind of pairs, `paste_warped_cloth` and, for the overlap without a warp, `paste_flat_cloth`.
+    Raises: ValueError when there is no warp among the records.
+    """
+    rows = []
+    for pairs, found in by_pairs(records).items():
+        models = {r.model: r for r in found}
+        if "paste_warped_cloth" not in models:
+            raise ValueError(f"no record of paste_warped_cloth ({pairs}); found {', '.join(models)}")
+        gmm, flat = models["paste_warped_cloth"], models.get("paste_flat_cloth")
+        lines = (
+            ("no warp", flat, "epe_256_px_none"),
+            ("best affine map of each example", None, "epe_256_px_affine"),
+            ("best 5 × 5 spline of each example", None, "epe_256_px_tps"),
+            ("GMM", gmm, "epe_256_px"),
+        )
+        for name, masks, metric in lines:
+            row = {"pairs": pairs, "warp": name}
+            for title, key in (("mask IoU ↑", "mask_iou"), ("with arms and hair", "mask_iou_plain")):
+                row[title] = cell(masks.interval(key)) if masks and key in masks.values else ""
+            row["end-point error, px at 256 × 192 ↓"] = cell(gmm.interval(metric), 2) if metric in gmm.values else ""
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def case_table(records: Sequence[Record], metric: str, cases: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
+    """A metric by case: one row a value of a column of `cases`, one column a model; no interval below 5 images.
+
+    Raises: ValueError when `cases` has not one row an image, or protocols differ.
+    """
+    same_protocol(records)
+    if len(cases) != records[0].protocol.n:
+        raise ValueError(f"found {len(cases)} cases for {records[0].protocol.n} images, wanted one each")
+    rows = []
+    for column in cases:
+        for value, picked in cases.groupby(column).groups.items():
+            row = {"case": f"{column}: {value}", "n": len(picked)}
+            for record in records:
+                found = bootstrap(record.array(metric)[np.asarray(picked)])
+                few = "" if math.isnan(found.mean) else f"{found.mean:.{digits}f}"
+                row[NAMES.get(record.model, record.model)] = few if found.n < 5 else cell(found, digits)
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def floors_figure(records: Sequence[Record], metric: str = "ssim") -> Figure:
+    """The same models scored over the whole picture and where the try-on happens."""
+    same_protocol(records)
+    figure = Figure(figsize=(6.6, 0.42 * len(records) + 1.1), layout="constrained")
+    axes = figure.subplots()
+    for y, record in enumerate(records):
+        values = {suffix: record.interval(metric + suffix) for suffix in ("", "_garment")}
+        axes.plot([v.mean for v in values.values()], [y, y], color="#d9dce3", lw=1.2, zorder=1)
+        colour = MODEL_COLOURS[PAINTS.get(record.model, record.model)]
+        for suffix, found in values.items():
+            face = colour if suffix else "white"
+            axes.plot([found.low, found.high], [y, y], color=colour, lw=2.2, solid_capstyle="butt", zorder=2)
+            axes.plot(found.mean, y, "o", ms=7, mfc=face, mec=colour, mew=1.5, zorder=3)
+    axes.set_yticks(range(len(records)), [NAMES.get(r.model, r.model) for r in records])
+    axes.invert_yaxis()
+    axes.set(xlabel=f"{METRICS[metric][0]}, mean and 95 % interval", title="Where you look decides what you see")
+    axes.grid(axis="x")
+    marks = [Line2D([], [], ls="", marker="o", ms=7, mfc=f, mec=INK, mew=1.5) for f in ("white", INK)]
+    figure.legend(marks, ["whole picture", "garment region"], loc="outside right center", fontsize=9)
+    return figure
+
+
+def difference_figure(comparison: pd.DataFrame, ours: str = "MA-VTON", theirs: str = "CP-VTON") -> Figure:
+    """The rows of `claims.compare` as intervals around zero; the good side is always the right one."""
+    found = comparison.set_index("metric")
+    figure = Figure(figsize=(9.2, 2.4), layout="constrained")
+    for axes, (metric, (title, _)) in zip(figure.subplots(1, len(METRICS), sharey=True), METRICS.items(), strict=True):
+        for y, suffix in enumerate(REGIONS):
+            row = found.loc[metric + suffix]
+            colour = {"replicated": TEAL, "not replicated": COLOURS[1]}.get(row["verdict"], GREY)
+            axes.plot([row["low"], row["high"]], [y, y], color=colour, lw=2.4, solid_capstyle="butt")
+            axes.plot(row["difference"], y, "o", ms=6, color=colour)
+        axes.axvline(0, color=INK, lw=0.9)
+        reach = 1.25 * max(abs(v) for v in axes.dataLim.intervalx)
+        axes.set_xlim(*((-reach, reach) if higher_is_better(metric) else (reach, -reach)))
+        axes.set_yticks(range(len(REGIONS)), list(REGIONS.values()))
+        axes.set_ylim(len(REGIONS) - 0.5, -0.5)
+        axes.set_title(title.rstrip(" ↑↓"))
+        axes.locator_params(axis="x", nbins=5)
+        axes.tick_params(labelsize=8.5)
+        axes.grid(axis="x")
+    figure.supxlabel(f"{theirs} better  ←      difference      →  {ours} better", fontsize=10)
+    return figure
+
+
+def pick_examples(scores: np.ndarray, cases: Mapping[str, np.ndarray]) -> list[tuple[str, int]]:
+    """Examples for a figure by a rule that no hand can bend: quantiles of the score, then the median of each case.
+
+    A case without examples is left out, and an example already shown is not shown again: the next nearest is.
+    Shape: scores (N,), each case (N,) bool -> (label, index), best first.
+    """
+    free = np.isfinite(scores)
+    picked = []
+    for label, share, among in (
+        ("near the best\n(95 %)", 0.95, None),
+        ("median", 0.5, None),
+        ("near the worst\n(5 %)", 0.05, None),
+        *((f"{name}\n(its median)", 0.5, mask) for name, mask in cases.items()),
+    ):
+        pool = free if among is None else free & among
+        if pool.any():
+            # the quantile is that of all examples of the case, shown already or not
+            whole = np.isfinite(scores) if among is None else np.isfinite(scores) & among
+            wanted = np.quantile(scores[whole], share)
+            index = int(np.argmin(np.where(pool, np.abs(scores - wanted), np.inf)))
+            free[index] = False
+            picked.append((label, index))
+    return picked
+
+
+def qualitative_figure(columns: dict[str, Tensor], labels: Sequence[str], scores: dict[str, Sequence[float]]) -> Figure:
+    """Try-ons beside the truth, with each model's SSIM inside the garment region below its picture.
+
+    Shape: columns (N, 3, H, W) in [0, 1].   Raises: ValueError as `picture_grid`.
+    """
+    notes = {name: [f"SSIM {value:.3f}" for value in values] for name, values in scores.items()}
+    return picture_grid(columns, labels, notes)

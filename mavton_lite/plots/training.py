@@ -1,0 +1,235 @@
+"""What was trained and how it went: the table of settings, learning rates, and loss curves read from log.csv."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from mavton_lite.config import PAPER, LossSettings, Profile, TrainSettings
+from mavton_lite.data.sample import LIP
+from mavton_lite.losses import gan_discriminator
+from mavton_lite.models.summary import summarise
+from mavton_lite.plots.style import COLOURS, INK, MODEL_COLOURS
+from mavton_lite.schedule import build_scheduler
+
+STAGES = {"gmm": "warping module (GMM)", "cp_vton": "CP-VTON", "ma_vton": "MA-VTON"}
+TERMS = {
+    "warp_l1": "garment: L1",
+    "warp_mask": "garment mask: L1",
+    "warp_bend": "bending of the warp",
+    "warp_interval": "grid interval",
+    "l1": "picture: L1",
+    "perceptual": "picture: perceptual",
+    "mask": "composition mask: L1",
+}
+NETS = {"vgg19": "VGG19", "vgg16": "VGG16", "lite0": "EfficientNet-Lite0"}
+
+
+# ------------------------------------------------------------------------------------------------------------- settings
+
+
+def settings_table(profile: Profile, paper: Profile = PAPER) -> pd.DataFrame:
+    """Every setting of this run beside the paper profile's; the device, which differs by reader, is left out."""
+    columns = {profile.name: profile, paper.name: paper} if profile.name != paper.name else {paper.name: paper}
+    lines = {name: _settings(p) for name, p in columns.items()}
+    first = next(iter(lines.values()))
+    table = pd.DataFrame([{"part": part, "setting": setting} for part, setting in first])
+    for name, values in lines.items():
+        table[name] = list(values.values())
+    return table
+
+
+def _settings(p: Profile) -> dict[tuple[str, str], str]:
+    sizes = {row.name: f"{row.parameters:,} parameters" for row in summarise(p)}
+    kept = [LIP[i] for i in p.person.kept_labels]
+    patch = _receptive_field(p.discriminator.layers)
+    return {
+        ("environment", "made for"): "GPUs, bf16" if p.name == "paper" else "two CPU cores, 32-bit floats",
+        ("environment", "software"): "PyTorch, Lightning Fabric",
+        ("data", "picture size"): f"{p.height} × {p.width} px",
+        ("data", "examples, training + test"): f"{p.n_train:,} + {p.n_test:,}",
+        ("data", "mirrored"): "half of the examples" if p.train_tom.flip else "no",
+        ("data", "kept of the person"): f"{len(kept)} labels: {', '.join(kept)}",
+        ("GMM", "size"): f"{sizes['GMM']}, width {p.gmm.width}",
+        ("GMM", "correlation"): f"{p.height >> p.gmm.downs} × {p.width >> p.gmm.downs} positions",
+        ("GMM", "thin-plate spline"): f"{p.gmm.grid} × {p.gmm.grid} control points",
+        ("GMM", "loss"): _weights(p.loss, "warp_"),
+        ("GMM", "training"): _training(p.train_gmm),
+        ("try-on", "CP-VTON's TOM"): f"{sizes['TOM']}, width {p.tom.width}, {p.tom.downs} halvings",
+        ("try-on", "MA-UNet"): f"{sizes['MA-UNet']}, CBAM with r = {p.tom.gate_reduction}, {p.tom.gate_kernel} × "
+        f"{p.tom.gate_kernel}",
+        ("try-on", "loss"): _weights(p.loss, ""),
+        ("try-on", "perceptual network"): f"{NETS[p.loss.perceptual_net]}, {len(p.loss.perceptual_levels)} levels to "
+        f"{p.loss.perceptual_levels[-1][0]}, pictures × {p.loss.perceptual_scale:g}",
+        ("try-on", "mask is taught"): {"warped": "the warped mask", "worn": "the worn garment", "ones": "ones"}[
+            p.loss.mask_target
+        ],
+        ("try-on", "discriminator (MA-VTON)"): f"{sizes['PatchGAN']}, patches of {patch} × {patch} px, "
+        f"{ {'lsgan': 'least squares', 'bce': 'cross entropy'}[p.loss.gan] }",
+        ("try-on", "training"): _training(p.train_tom),
+    }  # fmt: skip
+
+
+def _weights(loss: LossSettings, prefix: str) -> str:
+    names = {"l1": "L1", "mask": "mask", "perceptual": "perceptual", "adversarial": "adversarial (MA-VTON)"}
+    names = {"warp_l1": "L1", "warp_mask": "mask", "warp_bend": "bend", "warp_interval": "interval"} if prefix else names
+    return " + ".join(f"{getattr(loss, k):g} {v}" for k, v in names.items() if getattr(loss, k))
+
+
+def _training(s: TrainSettings) -> str:
+    shape = {"onecycle": "one cycle", "linear": "constant, then linearly to 0", "constant": "constant"}[s.schedule]
+    return f"{s.steps:,} steps of {s.batch}, Adam({s.betas[0]}, {s.betas[1]}), rate {s.lr:g}, {shape}"
+
+
+def _receptive_field(layers: int) -> int:
+    """Side of the patch that one answer of the PatchGAN judges.   Source: Isola et al. 2017, 4 x 4 kernels."""
+    field = 1
+    for stride in (1, 1, *[2] * layers):  # from the answer back to the picture
+        field = (field - 1) * stride + 4
+    return field
+
+
+# ------------------------------------------------------------------------------------------------------- learning rates
+
+
+def rates(settings: TrainSettings, points: int = 500) -> pd.Series:
+    """The rate over the share of a training that is done, asked of the real scheduler; long trainings are thinned."""
+    short = dataclasses.replace(settings, steps=min(settings.steps, points))
+    optimiser = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], settings.lr, settings.betas)
+    scheduler = build_scheduler(optimiser, short)
+    values = []
+    for _ in range(short.steps):
+        values.append(scheduler.get_last_lr()[0])
+        optimiser.step()
+        scheduler.step()
+    return pd.Series(values, index=[i / short.steps for i in range(short.steps)])
+
+
+def rate_figure(trainings: dict[str, TrainSettings]) -> Figure:
+    """One line a training, over the share of it that is done."""
+    figure = Figure(figsize=(6.2, 2.5), layout="constrained")
+    axes = figure.subplots()
+    for i, (name, settings) in enumerate(trainings.items()):
+        rate = rates(settings)
+        label = f"{name}: {settings.steps:,} steps"
+        axes.plot(rate.index * 100, rate.to_numpy(), label=label, color=COLOURS[i], ls=("-", "--", ":")[i % 3])
+    axes.set(xlabel="done, %", ylabel="learning rate", title="The learning rate is part of the recipe")
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.legend(fontsize=8.5)
+    return figure
+
+
+# --------------------------------------------------------------------------------------------------------------- curves
+
+
+def read_log(path: Path) -> pd.DataFrame:
+    """A training's log.csv by step.   Raises: ValueError naming the file when it is not one."""
+    try:
+        log = pd.read_csv(path)
+    except (OSError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise ValueError(f"{path}: found {error}, wanted the log.csv of a training") from None
+    if not {"step", "lr", "loss"} <= set(log.columns):
+        raise ValueError(f"{path}: found columns {', '.join(log.columns)}, wanted step, lr, loss, ...")
+    return log.set_index("step")
+
+
+def smoothed(values: pd.Series) -> pd.Series:
+    """The exponential mean over about a twentieth of the training, without the usual pull towards the first value."""
+    return values.ewm(span=max(3, len(values) / 20), adjust=True).mean()
+
+
+def curves_figure(logs: dict[str, pd.DataFrame], loss: LossSettings) -> Figure:
+    """Weighted loss terms of both stages: the matching module above, the try-on networks and their game below.
+
+    `logs` by experiment: gmm, and any of cp_vton, ma_vton.   Raises: ValueError when there is no log.
+    """
+    if not logs:
+        raise ValueError("curves_figure wants at least one log, got none")
+    tryons = {name: log for name, log in logs.items() if name != "gmm"}
+    warp_terms = [t for t in TERMS if "gmm" in logs and t in logs["gmm"].columns]
+    terms = [t for t in ("l1", "perceptual", "mask") if any(t in log.columns for log in tryons.values())]
+    games = {name: log for name, log in tryons.items() if "discriminator" in log.columns}
+    columns = max(len(warp_terms) + 1, len(terms) + bool(games), 1)
+    figure = Figure(figsize=(2.75 * columns, 5.0), layout="constrained")
+    above, below = figure.subplots(2, columns, squeeze=False)
+    for axes, term in zip(above, warp_terms, strict=False):
+        _curve(axes, logs["gmm"][term], MODEL_COLOURS["gmm"], STAGES["gmm"])
+        axes.set_title(TERMS[term])
+    rate = above[len(warp_terms)]
+    for (label, log), dash in zip(_stages(logs).items(), ("-", "--"), strict=False):
+        rate.plot(log.index / log.index[-1] * 100, log["lr"], color=INK, label=label, ls=dash)
+    rate.set(title="learning rate", xlabel="done, %", ylim=(0, None))
+    rate.yaxis.set_major_formatter("{x:g}")
+    rate.tick_params(labelsize=8)
+    rate.legend(fontsize=8)
+    for axes, term in zip(below, terms, strict=False):
+        for name, log in tryons.items():
+            if term in log.columns:
+                _curve(axes, log[term], _colour(name), STAGES.get(name, name))
+        axes.set_title(TERMS[term])
+    if games:
+        _game(below[len(terms)], games, loss)
+    for axes in (*above[len(warp_terms) + 1 :], *below[len(terms) + bool(games) :]):
+        axes.set_visible(False)
+    above[0].set_ylabel("warping module (GMM)\nweighted loss")
+    below[0].set_ylabel("try-on module\nweighted loss")
+    below[0].legend(fontsize=8, loc="upper right")
+    return figure
+
+
+def _stages(logs: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """One log a stage: all try-on networks share their schedule."""
+    found = {"warping": logs[n] for n in logs if n == "gmm"}
+    return found | {"try-on": logs[n] for n in list(logs)[::-1] if n != "gmm"}
+
+
+def _curve(axes, values: pd.Series, colour: str, label: str) -> None:
+    axes.plot(values.index, values, color=colour, lw=0.7, alpha=0.28)
+    axes.plot(values.index, smoothed(values), color=colour, label=label)
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(_sparse(values))
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.set_xlabel("step")
+    axes.grid(axis="y", which="both", alpha=0.6)
+    axes.tick_params(axis="both", which="both", labelsize=8)
+
+
+def _sparse(values: pd.Series):
+    """Names for 2 and 5 between the powers of ten, more where a curve spans little."""
+    wide = values.max() / max(values.min(), 1e-9) > 8
+    leads = (2, 5) if wide else (2, 3, 4, 5, 6, 8)
+
+    def name(value: float, _position=None) -> str:
+        lead = f"{value:e}"[0]
+        return f"{value:g}" if int(lead) in leads else ""
+
+    return name
+
+
+def _game(axes, games: dict[str, pd.DataFrame], loss: LossSettings) -> None:
+    for name, log in games.items():
+        _plain(axes, log["discriminator"], INK, "D: real or made?")
+        if loss.adversarial and "adversarial" in log.columns:
+            _plain(axes, log["adversarial"] / loss.adversarial, _colour(name), f"G ({STAGES.get(name, name)})")
+    unsure = torch.full((1,), 0.5 if loss.gan == "lsgan" else 0.0)
+    axes.axhline(float(gan_discriminator(unsure, unsure, loss.gan)), color="#7F7F7F", ls=":", lw=1.2, label="a coin toss")
+    axes.set(title="the game, unweighted", xlabel="step", ylim=(0, None))
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.tick_params(labelsize=8)
+    axes.legend(fontsize=7.5)
+
+
+def _plain(axes, values: pd.Series, colour: str, label: str) -> None:
+    axes.plot(values.index, values, color=colour, lw=0.7, alpha=0.28)
+    axes.plot(values.index, smoothed(values), color=colour, label=label)
+
+
+def _colour(name: str) -> str:
+    return MODEL_COLOURS.get(name, INK)
