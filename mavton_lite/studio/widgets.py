@@ -1,0 +1,70 @@
+"""ipywidgets around the studio's pure functions; every widget also shows a picture where there is no kernel."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Mapping
+
+import ipywidgets
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from mavton_lite.plots.attention import levels
+from mavton_lite.studio.attention import Gaze, look
+from mavton_lite.studio.dressing import LAYERS, Dressing, dress
+
+
+def png(picture: np.ndarray) -> bytes:
+    """A picture as a PNG file.   Shape: (H, W, 3) uint8."""
+    out = io.BytesIO()
+    Image.fromarray(picture).save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+class Explorer(ipywidgets.VBox):
+    """Controls over a picture that is drawn anew when one of them moves.
+
+    A front end without widgets (a notebook on a forge, an exported page) shows the picture as it was when stored.
+    """
+
+    def __init__(self, controls: Mapping[str, ipywidgets.Widget], draw: Callable[..., np.ndarray], caption: str):
+        self.controls, self._draw = dict(controls), draw
+        self.image = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
+        self.image.add_class("explorer-image")
+        for control in self.controls.values():
+            control.observe(self.redraw, names="value")
+        self.redraw()
+        super().__init__([ipywidgets.HBox(list(self.controls.values())), self.image, ipywidgets.Label(caption)])
+
+    def redraw(self, _change=None) -> None:
+        """Draw the picture of the controls' present values."""
+        self.image.value = png(self._draw(**{name: c.value for name, c in self.controls.items()}))
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = super()._repr_mimebundle_(**kwargs)
+        still = {"text/plain": "(run this cell in a notebook to use the controls)",
+                 "image/png": base64.b64encode(self.image.value).decode()}  # fmt: skip
+        return {**bundle, **still} if isinstance(bundle, dict) else ({**bundle[0], **still}, *bundle[1:])
+
+
+def dressing_room(people: int = 200, garments: int = 200, size: tuple[int, int] = (256, 192)) -> Explorer:
+    """Pick a person and a garment of the Atelier's test split, and what to see of them."""
+    controls = {
+        "person": ipywidgets.IntSlider(0, 0, people - 1, description="person", continuous_update=False),
+        "garment": ipywidgets.IntSlider(1, 0, garments - 1, description="garment", continuous_update=False),
+        "layer": ipywidgets.Dropdown(options=LAYERS, value="warp lines", description="show"),
+    }
+    caption = "as photographed · the garment, flat · the same person in it"
+    return Explorer(controls, lambda **values: dress(Dressing(**values), size), caption)
+
+
+def attention_explorer(pictures: Tensor, maps: Mapping[str, Tensor]) -> Explorer:
+    """Pick an example and a skip, and see both gates.   Shape: pictures (B, 3, H, W) in [0, 1]; maps of `record`."""
+    controls = {
+        "example": ipywidgets.IntSlider(0, 0, len(pictures) - 1, description="example", continuous_update=False),
+        "level": ipywidgets.Dropdown(options=levels(maps), description="skip"),
+    }
+    caption = "try-on · where the spatial gate opens · the channel gate's weights, sorted, the line is 0.5"
+    return Explorer(controls, lambda **values: look(Gaze(**values), pictures, maps), caption)
