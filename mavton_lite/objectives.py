@@ -112,7 +112,8 @@ class TOMObjective:
         if weight.l1:
             terms["l1"] = weight.l1 * l1(tryon.image, image)
         if weight.perceptual:
-            terms["perceptual"] = weight.perceptual * self.helpers["perceptual"](tryon.image, image)
+            with _tiles(image):
+                terms["perceptual"] = weight.perceptual * self.helpers["perceptual"](tryon.image, image).float()
         if weight.mask:
             terms["mask"] = weight.mask * mask_loss(tryon.mask, weight.mask_target, warp.mask, person.worn_mask)
         if "discriminator" in self.networks and weight.adversarial:
@@ -120,6 +121,15 @@ class TOMObjective:
                 fake = discriminator(torch.cat([condition, tryon.image], 1))
             terms["adversarial"] = weight.adversarial * gan_generator(fake, weight.gan)
         yield Turn("tom", terms)
+
+
+def _tiles(at: Tensor) -> contextlib.AbstractContextManager:
+    """bfloat16 for a frozen network on a CPU with matrix tiles (AMX), where it is three times as fast.
+
+    The networks that learn stay in the precision that the trainer was asked for.
+    """
+    tiles = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    return torch.autocast("cpu", torch.bfloat16) if at.device.type == "cpu" and tiles() else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
