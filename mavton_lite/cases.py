@@ -27,8 +27,8 @@ def arm_in_front(keypoints: Tensor) -> Tensor:
     front = torch.zeros(len(keypoints), dtype=torch.bool, device=keypoints.device)
     for side in ("right wrist", "left wrist"):
         k = _JOINT[side]
-        inside = (x[:, k] > across[:, 0]) & (x[:, k] < across[:, 1]) & (y[:, k] > y[:, _JOINT["neck"]]) & (y[:, k] < low)
-        front |= inside & (seen[:, k] > 0)
+        between = (x[:, k] > across[:, 0]) & (x[:, k] < across[:, 1])
+        front |= between & (y[:, k] > y[:, _JOINT["neck"]]) & (y[:, k] < low) & (seen[:, k] > 0)
     return front
 
 

@@ -101,6 +101,7 @@ def setup(profile: str, notebook: str) -> Run:
     chosen = get_profile(os.environ.get("MAVTON_PROFILE") or profile)
     seed_everything()
     torch.set_num_threads(threads())
+    _show_figures()
     style.use()
     if "google.colab" in sys.modules:
         from google.colab import output
@@ -112,6 +113,13 @@ def setup(profile: str, notebook: str) -> Run:
     budget = (TRAINING_BUDGET_S if notebook == "12_train" else BUDGET_S)[chosen.name]
     print(f"profile {chosen.name}: {chosen.height} x {chosen.width} px, on {device}")
     return Run(chosen, notebook, data, out, device, budget)
+
+
+def _show_figures() -> None:
+    """Make a kernel show a `Figure` at the end of a cell also where pyplot was never asked for one."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None and hasattr(shell, "kernel"):
+        shell.run_line_magic("matplotlib", "inline")
 
 
 def seed_everything(seed: int = SEED) -> None:

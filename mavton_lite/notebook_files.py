@@ -104,8 +104,20 @@ def normalised(notebook: dict) -> dict:
                 if list(output["data"]) == ["text/plain"]:  # its name or, of a progress bar, its first state
                     output["data"] = {}
         if "outputs" in cell:
-            cell["outputs"] = [o for o in cell["outputs"] if o.get("data") != {}]
+            cell["outputs"] = _joined(o for o in cell["outputs"] if o.get("data") != {})
     return clean
+
+
+def _joined(outputs: Iterable[dict]) -> list[dict]:
+    """Outputs with what one stream printed in a row in one piece: where a kernel cuts it depends on the moment."""
+    found: list[dict] = []
+    for output in outputs:
+        if output.get("output_type") == "stream" and found and found[-1].get("name") == output.get("name"):
+            text = "".join(found[-1]["text"]) + "".join(output["text"])
+            found[-1] = {**found[-1], "text": text.splitlines(keepends=True)}
+        else:
+            found.append(output)
+    return found
 
 
 def committed(executed: dict, profile: str) -> dict:
@@ -120,7 +132,7 @@ def committed(executed: dict, profile: str) -> dict:
     for cell in clean["cells"]:
         if cell["cell_type"] != "code":
             continue
-        cell["outputs"] = [o for o in cell["outputs"] if o.get("name") != "stderr"]
+        cell["outputs"] = _joined(o for o in cell["outputs"] if o.get("name") != "stderr")
         count += cell.get("execution_count") is not None
         cell["execution_count"] = count if cell.get("execution_count") is not None else None
         for output in cell["outputs"]:

@@ -30,9 +30,6 @@ TERMS = {
 NETS = {"vgg19": "VGG19", "vgg16": "VGG16", "lite0": "EfficientNet-Lite0"}
 
 
-# ------------------------------------------------------------------------------------------------------------- settings
-
-
 def settings_table(profile: Profile, paper: Profile = PAPER) -> pd.DataFrame:
     """Every setting of this run beside the paper profile's; the device, which differs by reader, is left out."""
     columns = {profile.name: profile, paper.name: paper} if profile.name != paper.name else {paper.name: paper}
@@ -58,12 +55,12 @@ def _settings(p: Profile) -> dict[tuple[str, str], str]:
         ("GMM", "size"): f"{sizes['GMM']}, width {p.gmm.width}",
         ("GMM", "correlation"): f"{p.height >> p.gmm.downs} × {p.width >> p.gmm.downs} positions",
         ("GMM", "thin-plate spline"): f"{p.gmm.grid} × {p.gmm.grid} control points",
-        ("GMM", "loss"): _weights(p.loss, "warp_"),
+        ("GMM", "loss"): _weights(p.loss, warping=True),
         ("GMM", "training"): _training(p.train_gmm),
         ("try-on", "CP-VTON's TOM"): f"{sizes['TOM']}, width {p.tom.width}, {p.tom.downs} halvings",
         ("try-on", "MA-UNet"): f"{sizes['MA-UNet']}, CBAM with r = {p.tom.gate_reduction}, {p.tom.gate_kernel} × "
         f"{p.tom.gate_kernel}",
-        ("try-on", "loss"): _weights(p.loss, ""),
+        ("try-on", "loss"): _weights(p.loss, warping=False),
         ("try-on", "perceptual network"): f"{NETS[p.loss.perceptual_net]}, {len(p.loss.perceptual_levels)} levels to "
         f"{p.loss.perceptual_levels[-1][0]}, pictures × {p.loss.perceptual_scale:g}",
         ("try-on", "mask is taught"): {"warped": "the warped mask", "worn": "the worn garment", "ones": "ones"}[
@@ -75,9 +72,10 @@ def _settings(p: Profile) -> dict[tuple[str, str], str]:
     }  # fmt: skip
 
 
-def _weights(loss: LossSettings, prefix: str) -> str:
-    names = {"l1": "L1", "mask": "mask", "perceptual": "perceptual", "adversarial": "adversarial (MA-VTON)"}
-    names = {"warp_l1": "L1", "warp_mask": "mask", "warp_bend": "bend", "warp_interval": "interval"} if prefix else names
+def _weights(loss: LossSettings, warping: bool) -> str:
+    tryon = {"l1": "L1", "mask": "mask", "perceptual": "perceptual", "adversarial": "adversarial (MA-VTON)"}
+    bending = {"warp_l1": "L1", "warp_mask": "mask", "warp_bend": "bend", "warp_interval": "interval"}
+    names = bending if warping else tryon
     return " + ".join(f"{getattr(loss, k):g} {v}" for k, v in names.items() if getattr(loss, k))
 
 
@@ -92,9 +90,6 @@ def _receptive_field(layers: int) -> int:
     for stride in (1, 1, *[2] * layers):  # from the answer back to the picture
         field = (field - 1) * stride + 4
     return field
-
-
-# ------------------------------------------------------------------------------------------------------- learning rates
 
 
 def rates(settings: TrainSettings, points: int = 500) -> pd.Series:
@@ -123,9 +118,6 @@ def rate_figure(trainings: dict[str, TrainSettings]) -> Figure:
     axes.yaxis.set_major_formatter("{x:g}")
     axes.legend(fontsize=8.5)
     return figure
-
-
-# --------------------------------------------------------------------------------------------------------------- curves
 
 
 def read_log(path: Path) -> pd.DataFrame:
@@ -185,8 +177,9 @@ def curves_figure(logs: dict[str, pd.DataFrame], loss: LossSettings) -> Figure:
 
 def _stages(logs: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """One log a stage: all try-on networks share their schedule."""
-    found = {"warping": logs[n] for n in logs if n == "gmm"}
-    return found | {"try-on": logs[n] for n in list(logs)[::-1] if n != "gmm"}
+    tryon = next((name for name in logs if name != "gmm"), None)
+    found = {"warping": logs.get("gmm"), "try-on": logs.get(tryon)}
+    return {stage: log for stage, log in found.items() if log is not None}
 
 
 def _curve(axes, values: pd.Series, colour: str, label: str) -> None:
@@ -219,7 +212,8 @@ def _game(axes, games: dict[str, pd.DataFrame], loss: LossSettings) -> None:
         if loss.adversarial and "adversarial" in log.columns:
             _plain(axes, log["adversarial"] / loss.adversarial, _colour(name), f"G ({STAGES.get(name, name)})")
     unsure = torch.full((1,), 0.5 if loss.gan == "lsgan" else 0.0)
-    axes.axhline(float(gan_discriminator(unsure, unsure, loss.gan)), color="#7F7F7F", ls=":", lw=1.2, label="a coin toss")
+    toss = float(gan_discriminator(unsure, unsure, loss.gan))
+    axes.axhline(toss, color="#7F7F7F", ls=":", lw=1.2, label="a coin toss")
     axes.set(title="the game, unweighted", xlabel="step", ylim=(0, None))
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.tick_params(labelsize=8)
