@@ -14,11 +14,12 @@ from PIL import Image
 from scipy import ndimage
 
 from mavton_lite.data.inpaint import fill_from
-from mavton_lite.data.photo import resize
+from mavton_lite.data.photo import PLAIN_TROUSERS, resize
 from mavton_lite.data.photo_parse import ARMS, SURE, J, body_unit_px, capsule, hand_of, polygon, to_ycbcr
 
 HEAD = (1, 2, 4, 13)  # hat, hair, sunglasses, face
 GARMENT = (5, 6, 7)
+LOWER = (9, 12)  # trousers, skirt
 COARSE_PX = 200  # shoulder width at which light and zones are worked out
 
 
@@ -140,6 +141,7 @@ def garment_light(scene: Scene, strength: float) -> np.ndarray:
     colour = np.median(ycbcr[old], axis=0)
     spread = np.abs(ycbcr - colour)
     plain = old & (spread[..., 1:].max(-1) < 18) & (spread[..., 0] < 70)
+    plain = ndimage.binary_erosion(plain, iterations=max(1, round(0.015 * unit)))  # rims of prints are mixed colours
 
     def mean(sigma: float) -> np.ndarray:
         weight = ndimage.gaussian_filter(plain.astype(np.float32), sigma)
@@ -148,38 +150,58 @@ def garment_light(scene: Scene, strength: float) -> np.ndarray:
     folds = mean(0.025 * unit) / np.maximum(mean(0.35 * unit), 1)
     shade = mean(0.12 * unit) / max(float(colour[0]), 1)
     trust = smoothstep(ndimage.gaussian_filter(plain.astype(np.float32), 0.03 * unit), 0.1, 0.6)
-    light = (folds**strength * shade ** (0.5 * strength)).clip(0.55, 1.3)
+    strength = strength * float(smoothstep(colour[0], 25, 90))  # in a black garment there is only noise to copy
+    light = (folds**strength * shade ** (0.5 * strength)).clip(0.55, 1.2)
     return (1 + trust * (light - 1)).astype(np.float32)
 
 
-def background(scene: Scene, size: tuple[int, int]) -> np.ndarray | None:
-    """What could be behind the person, continued from the background around; None when there is none.
-
-    Shape: -> `size` (H, W, 3) float32.
-    """
-    old = np.isin(scene.labels, GARMENT)
-    reach = max(2, round(0.05 * body_unit_px(scene.keypoints)))  # the old garment's rim would tint it
-    clean = (scene.labels == 0) & ~scene.held & scene.known & ~ndimage.binary_dilation(old, iterations=reach)
-    if not clean.any():
-        return None
-    filled = fill_from(scene.rgb, clean)
+def continued(scene: Scene, source: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The photograph's colours at `source` continued everywhere, smoothly.   Shape: -> `size` (H, W, 3) float32."""
+    filled = fill_from(scene.rgb, source)
     return np.stack([grown(filled[..., c], size) for c in range(3)], -1)
 
 
+def background(scene: Scene, size: tuple[int, int]) -> np.ndarray | None:
+    """What could be behind the person, continued from the background around; None when none is to be seen."""
+    old = np.isin(scene.labels, GARMENT)
+    reach = max(2, round(0.07 * body_unit_px(scene.keypoints)))  # the old garment's rim would tint it
+    clean = (scene.labels == 0) & ~scene.held & scene.known & ~ndimage.binary_dilation(old, iterations=reach)
+    return continued(scene, clean, size) if clean.any() else None
+
+
+def trousers(scene: Scene, size: tuple[int, int]) -> np.ndarray:
+    """What comes out below a shorter garment: the trousers of the photograph, or plain ones when it shows none."""
+    rim = max(1, round(0.05 * body_unit_px(scene.keypoints)))  # the hem is never found to the pixel
+    seen = ndimage.binary_erosion(np.isin(scene.labels, LOWER) & scene.known, iterations=rim)
+    if seen.sum() < 64:
+        return np.broadcast_to(np.array(PLAIN_TROUSERS, np.float32), (*size, 3))
+    return continued(scene, seen, size)
+
+
+def painted_body(rendered: np.ndarray) -> np.ndarray:
+    """Where the network painted somebody: what differs from the studio wall in the picture's upper corners."""
+    height, width = rendered.shape[:2]
+    corner = max(height // 12, 1), max(width // 8, 1)
+    wall = np.concatenate([rendered[: corner[0], : corner[1]], rendered[: corner[0], -corner[1] :]], 1)
+    return np.abs(rendered - np.median(wall, axis=(0, 1))).max(-1) > 32
+
+
 def match_skin(rendered: np.ndarray, zone: np.ndarray, scene: Scene) -> np.ndarray:
-    """The rendered skin with the mean colour of the face in the photograph."""
+    """Skin in the colour of the face in the photograph, lighter and darker where the network painted it so."""
     face = scene.labels == 13
     if face.sum() < 16 or zone.sum() < 16:
         return rendered
-    gain = np.median(scene.rgb[face], axis=0) / np.maximum(np.median(rendered[zone], axis=0), 1)
-    return rendered * gain.clip(0.5, 2.0).astype(np.float32)
+    luma = rendered @ np.array((0.299, 0.587, 0.114), np.float32)
+    tone = (luma / max(float(np.median(luma[zone])), 1.0)).clip(0.6, 1.25) ** 0.6
+    return np.median(scene.rgb[face], axis=0).astype(np.float32) * tone[..., None]
 
 
 def compose(scene: Scene, layers: Layers, shading: float = 0.6) -> tuple[np.ndarray, np.ndarray]:
     """The photograph with the new garment, and where it was painted.
 
-    From the bottom: the photograph; where the old garment was, skin, trousers (as the network renders them) or the
-    background behind; then the new garment's own pixels, lit like the old one. Head, hands and held things stay on top.
+    From the bottom: the photograph; where the old garment was, the background behind, trousers, or skin where the
+    network painted a body; then the new garment's own pixels, lit like the old one. Head, hands and held things stay
+    on top.
     Shape: -> (h, w, 3) uint8, (h, w) bool; where it is False the picture is the photograph's, byte for byte.
     """
     unit = body_unit_px(scene.keypoints)
@@ -193,19 +215,19 @@ def compose(scene: Scene, layers: Layers, shading: float = 0.6) -> tuple[np.ndar
     light = grown(garment_light(coarse, shading), old.shape)
     cloth = layers.cloth * light[..., None]
 
-    rim = max(2, round(0.025 * unit))
+    rim = max(2, round(0.04 * unit))
     spill = ndimage.binary_dilation(old, iterations=rim) & ground  # the old garment's soft edge
     gone = (old | spill) & ~keep
     under = ndimage.gaussian_filter(gone.astype(np.float32), 0.8) * ~keep * (old | spill)
     skin_zone, lower_zone = (grown(z, old.shape) > 0.5 for z in body_zones(coarse))
-    bare = skin_zone & gone & (alpha < 0.5)
-    lower = lower_zone & ~skin_zone & gone & (alpha < 0.5)
+    bare = skin_zone & gone & (alpha < 0.5) & painted_body(layers.rendered)
+    lower = lower_zone & gone & (alpha < 0.5) & ~bare
     behind = background(coarse, old.shape)
     behind = layers.rendered if behind is None else behind
-    soft = [ndimage.gaussian_filter(z.astype(np.float32), 1.0)[..., None] for z in (bare, lower)]
     fill = behind.astype(np.float32)
-    fill = fill + soft[1] * (layers.rendered - fill)
-    fill = fill + soft[0] * (match_skin(layers.rendered, bare, scene) - fill)
+    for zone, colours in ((lower, trousers(coarse, old.shape)), (bare, match_skin(layers.rendered, bare, scene))):
+        soft = ndimage.gaussian_filter(zone.astype(np.float32), max(1.0, 0.01 * unit))[..., None]
+        fill = fill + soft * (colours - fill)
 
     base = scene.rgb.astype(np.float32)
     out = base + under[..., None] * (fill - base)

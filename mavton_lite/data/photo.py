@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from .inpaint import fill_from
 from .photo_backend import Backend, NoPersonError, Reading, get_backend
-from .photo_parse import J, body_unit_px, parse_photo, polygon
+from .photo_parse import SURE, J, body_unit_px, parse_photo, polygon
 from .photo_parse import capsule as capsule_mask
 from .sample import Sample
 
@@ -153,15 +153,16 @@ def with_hips(keypoints: np.ndarray) -> np.ndarray:
     """Key points in which hips and knees that nobody saw hang below the shoulders as on a standing person."""
     out, unit = keypoints.copy(), body_unit_px(keypoints)
     neck = out[J["neck"], :2]
-    for side, sign in (("right", -1), ("left", 1)):
-        if out[J[f"{side} shoulder"], 0] > neck[0]:  # seen from behind
-            sign = 1
-        elif out[J[f"{side} shoulder"], 0] < neck[0]:
-            sign = -1
+    turned = out[J["right shoulder"], 0] > out[J["left shoulder"], 0]  # seen from behind
+    for side, sign in (("right", 1 if turned else -1), ("left", -1 if turned else 1)):
         hip = out[J[f"{side} hip"]]
         if hip[2] < 0.05 or hip[1] < neck[1] + 0.6 * unit:
             hip[:2] = neck + np.array((sign * 0.3 * unit, 1.4 * unit))
-        knee = out[J[f"{side} knee"]]
+    right, left = out[J["right hip"]], out[J["left hip"]]
+    if max(right[2], left[2]) < SURE:  # guesses below the picture tilt: level them
+        right[1] = left[1] = (right[1] + left[1]) / 2
+    for side in ("right", "left"):
+        hip, knee = out[J[f"{side} hip"]], out[J[f"{side} knee"]]
         if knee[2] < 0.05 or knee[1] < hip[1] + 0.6 * unit:
             knee[:2] = hip[:2] + np.array((0, 1.4 * unit))
     return out

@@ -35,7 +35,7 @@ def photo_figure(tryons: Sequence[PhotoTryOn]) -> Figure:
         bands.setdefault(id(tryon.photo), []).append(tryon)
     columns = max(len({t.garment.name for t in band}) for band in bands.values())
     rows = [len({t.model for t in band}) for band in bands.values()]
-    heights = [2.1 + 2.3 * r for r in rows]
+    heights = [2.4 + 2.3 * r for r in rows]
     figure = Figure(figsize=(2.3 * (2 + columns), sum(heights)), layout="constrained")
     parts = np.atleast_1d(figure.subfigures(len(bands), 1, height_ratios=heights))
     for part, band in zip(parts, bands.values(), strict=True):
@@ -48,7 +48,7 @@ def _band(part, band: list[PhotoTryOn]) -> None:
     garments = list(dict.fromkeys(t.garment.name for t in band))
     models = list(dict.fromkeys(t.model for t in band))
     left, right = part.subfigures(1, 2, width_ratios=[2, len(garments)], wspace=0.02)
-    upper, lower = left.subfigures(2, 1, height_ratios=[1.25, 1])
+    upper, lower = left.subfigures(2, 1, height_ratios=[1, 1.1])
     draw_picture(upper.subplots(), photo.original, f"photograph, {photo.original.shape[1]} × {photo.original.shape[0]}")
     pose, parse = lower.subplots(1, 2)
     draw_pose(pose, photo)
@@ -109,5 +109,5 @@ def draw_parse(axes, photo: Photo) -> None:
     patches = [Patch(color=np.array(LIP_COLOURS[i]) / 255, label=LIP[i]) for i in found]
     if photo.held.any():
         patches.append(Patch(color=np.array(HELD_COLOUR) / 255, label="kept in front"))
-    axes.set_ylim(photo.labels.shape[0] * (1 + 0.09 * -(-len(patches) // 2)), 0)  # room for the names
+    axes.set_ylim(photo.labels.shape[0] * (1 + 0.13 * -(-len(patches) // 2)), 0)  # room for the names
     axes.legend(handles=patches, loc="lower center", ncol=2, fontsize=6.5, handlelength=1, borderpad=0)
