@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,17 @@ def test_released_figures_are_shown_beside_another_profiles(root):
     assert run_of().released("fig-x").data == (root / "figures" / "fig-x.png").read_bytes()
     assert "| 1 |" in run_of().released("tab-y").data
     assert run_of(LITE).released("fig-x") is None, "lite makes it"
+
+
+def test_an_error_that_a_detector_only_prints_fails_no_cell(monkeypatch):
+    from mavton_lite.data.photo_backend import quiet
+
+    printed = []
+    monkeypatch.setattr(sys, "excepthook", lambda *error: printed.append(error))
+    with quiet():
+        sys.excepthook(AttributeError, AttributeError("GetPrototype"), None)  # as PyErr_Print of native code does
+    assert not printed
+    with pytest.raises(ValueError), quiet():
+        raise ValueError("a real one")
+    sys.excepthook(ValueError, ValueError(), None)
+    assert len(printed) == 1, "the hook is back, also after an error"

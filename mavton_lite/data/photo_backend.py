@@ -94,14 +94,20 @@ def digest(path: Path) -> str:
 
 @contextlib.contextmanager
 def quiet():
-    """Silence this process's stderr, native threads included: MediaPipe's logger has no other switch."""
+    """Silence this process's stderr, native threads included: MediaPipe's logger has no other switch.
+
+    With protobuf 5 and later its native code also prints an error that it then does without, through `sys.excepthook`:
+    a notebook would take that for a failed cell.
+    """
     sys.stderr.flush()
-    saved = os.dup(2)
+    saved, hook = os.dup(2), sys.excepthook
+    sys.excepthook = lambda *_: None
     try:
         with tempfile.TemporaryFile() as sink, contextlib.redirect_stderr(open(os.devnull, "w")):  # noqa: SIM115
             os.dup2(sink.fileno(), 2)
             yield
     finally:
+        sys.excepthook = hook
         os.dup2(saved, 2)
         os.close(saved)
 

@@ -147,7 +147,7 @@ def difference_figure(comparison: pd.DataFrame, ours: str = "MA-VTON", theirs: s
             axes.plot([row["low"], row["high"]], [y, y], color=colour, lw=2.4, solid_capstyle="butt")
             axes.plot(row["difference"], y, "o", ms=6, color=colour)
         axes.axvline(0, color=INK, lw=0.9)
-        reach = 1.25 * max(abs(v) for v in axes.dataLim.intervalx)
+        reach = 1.25 * max(abs(v) for v in axes.dataLim.intervalx) or 1.0  # equal models differ by nothing
         axes.set_xlim(*((-reach, reach) if higher_is_better(metric) else (reach, -reach)))
         axes.set_yticks(range(len(REGIONS)), list(REGIONS.values()))
         axes.set_ylim(len(REGIONS) - 0.5, -0.5)
