@@ -135,7 +135,7 @@ _SMALL_LOSS = LossSettings(
     perceptual_normalise=True,
     perceptual_scale=0.5,
     perceptual_levels=(("relu1_2", 1.0), ("relu2_2", 0.5), ("relu3_3", 0.4)),
-    mask=0.1,  # at 1.0 the mask leaves no room for the shading of the worn cloth: 0.007 less SSIM on the garment
+    mask=0.1,  # at 1.0: SSIM on the garment 0.577 instead of 0.584 (lite, unpaired, 1,200 steps, one seed)
     warp_mask=1.0,
     warp_bend=0.1,
 )
@@ -144,8 +144,8 @@ PAPER = Profile("paper", 256, 192, n_train=14_221, n_test=2_032)
 
 # Differs: size, widths and steps are cut to fit two CPU cores; the lower body is kept (CP-VTON+), the mask is taught
 # the visible worn garment (CP-VTON+) with a tenth of the weight, the four outputs are not normalised, upsampling is
-# nearest as in the paper (with no skip at full size, bilinear cannot paint an edge at 128 x 96), the warp is regularised,
-# VGG16 stands for VGG19 and looks at half size, no deeper than relu3_3.
+# nearest as in the paper (with no skip at full size, bilinear cannot paint an edge at 128 x 96), the warp is
+# regularised, VGG16 stands for VGG19 and looks at half size, no deeper than relu3_3.
 LITE = Profile(
     "lite",
     128,
