@@ -11,7 +11,7 @@ NOT_YET = "… not yet: replace None with your answer and run this cell again"
 
 
 def check(answer: Any, cases: Iterable[tuple[tuple, Any]] | Any, *, tolerance: float = 1e-5) -> bool:
-    """Print whether an answer is right, and return that; an answer of None is "not yet".
+    """Print whether an answer is right, and return that; None, or a function that returns None, is "not yet".
 
     `answer` is a value, compared with `cases`; or a function, tried on every (arguments, wanted result) of `cases`.
     Numbers and tensors may differ by `tolerance`, relative to 1 or to the wanted value if that is larger. An error in
@@ -21,7 +21,7 @@ def check(answer: Any, cases: Iterable[tuple[tuple, Any]] | Any, *, tolerance: f
         print(NOT_YET)
         return False
     problem = _try(answer, cases, tolerance) if callable(answer) else _differs(answer, cases, tolerance)
-    print(f"✗ not right: {problem}" if problem else "✓ right")
+    print(problem if problem == NOT_YET else f"✗ not right: {problem}" if problem else "✓ right")
     return not problem
 
 
@@ -32,7 +32,7 @@ def _try(function: Callable, cases: Iterable[tuple[tuple, Any]], tolerance: floa
         except Exception as error:  # whatever the reader's code raises is an answer to talk about
             return f"it raised {type(error).__name__}: {error}"
         if found is None:
-            return "it returned None; is there a `return`?"
+            return NOT_YET
         if problem := _differs(found, wanted, tolerance):
             return problem
     return ""

@@ -10,6 +10,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from mavton_lite.notebook_pictures import shrunk
+
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PACKAGE = Path(__file__).resolve().parent
 
@@ -123,8 +125,8 @@ def _joined(outputs: Iterable[dict]) -> list[dict]:
 def committed(executed: dict, profile: str) -> dict:
     """An executed notebook as it is stored in `notebooks/`: the reader's own cells with the outputs of that profile.
 
-    The injected parameters go, so do stderr (progress bars, times), and cells count from one; a stamp in the metadata
-    tells from which sources the outputs came.
+    The injected parameters go, so do stderr (progress bars, times), cells count from one, and pictures get a palette;
+    a stamp in the metadata tells from which sources the outputs came.
     """
     clean = normalised(executed)
     clean["cells"] = [cell for cell in clean["cells"] if "injected-parameters" not in tags(cell)]
@@ -138,6 +140,8 @@ def committed(executed: dict, profile: str) -> dict:
         for output in cell["outputs"]:
             if "execution_count" in output:
                 output["execution_count"] = cell["execution_count"]
+            if "image/png" in output.get("data", {}):
+                output["data"]["image/png"] = shrunk("".join(output["data"]["image/png"]))
     clean["metadata"]["mavton"] = {"profile": profile, "sources": source_digest(clean)}
     return clean
 

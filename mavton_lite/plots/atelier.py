@@ -106,6 +106,17 @@ def strip(pictures: Sequence[tuple[str, Tensor | np.ndarray]], side: float = 1.7
     return figure
 
 
+def strip_rows(columns: Sequence[tuple[str, Tensor]], side: float = 1.7) -> Figure:
+    """A row an example of a batch, a column a kind of picture.   Shape: (B, 3, H, W) in [-1, 1] each."""
+    count, _, height, width = columns[0][1].shape
+    figure = Figure(figsize=(side * len(columns), side * height / width * count + 0.35), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
+    for row, line in enumerate(figure.subplots(count, len(columns), squeeze=False)):
+        for axes, (title, pictures) in zip(line, columns, strict=True):
+            picture(axes, pictures[row], title if row == 0 else "")
+    return figure
+
+
 def warp_story(sample: Sample, every_px: float | None = None) -> Figure:
     """The true warp told four ways: the flat garment's grid, its colours, and both on the person."""
     height, width = sample["cloth"].shape[1:]

@@ -123,12 +123,14 @@ def turns(rows: Sequence[Mapping[str, float]], weights: Mapping[str, float] | No
     upper.set_title("the two players: what one gains, the other loses", fontsize=10)
     last = rows[-1]
     label = {"discriminator": "D: tell real from made", "adversarial": "G: be taken for real"}
-    for name, colour in (("discriminator", COLOURS[1]), ("adversarial", COLOURS[0])):
-        at = last[name] / (weights or {}).get(name, 1.0)
-        _label(upper, label[name], (steps[-1], at), colour)
-    for name, colour in (("perceptual", COLOURS[3]), ("l1", COLOURS[2]), ("mask", COLOURS[4])):
+    players = (("discriminator", COLOURS[1]), ("adversarial", COLOURS[0]))
+    ends = [(last[name] / (weights or {}).get(name, 1.0), label[name], colour) for name, colour in players]
+    _labels(upper, steps[-1], ends, max(max(r[n] / (weights or {}).get(n, 1.0) for r in rows) for n, _ in players))
+    others = (("perceptual", "perceptual", COLOURS[3]), ("l1", "L1", COLOURS[2]), ("mask", "mask", COLOURS[4]))
+    for name, _, colour in others:
         lower.plot(steps, [r[name] for r in rows], color=colour)
-        _label(lower, name, (steps[-1], last[name]), colour)
+    top = max(r[name] for r in rows for name, _, _ in others)
+    _labels(lower, steps[-1], [(last[name], text, colour) for name, text, colour in others], top)
     lower.set_title("G's other terms, weighted", fontsize=10)
     lower.set_xlabel("step")
     for axes in (upper, lower):
@@ -140,29 +142,9 @@ def turns(rows: Sequence[Mapping[str, float]], weights: Mapping[str, float] | No
     return figure
 
 
-def _label(axes: Axes, text: str, end: tuple[float, float], colour: str) -> None:
-    """A line's name at its end."""
-    axes.annotate(text, end, xytext=(8, 0), textcoords="offset points", color=colour, va="center")
-
-
-def gates_at_work(before: np.ndarray, weights: Tensor, where: np.ndarray, after: np.ndarray) -> Figure:
-    """One CBAM: the features' strength, the channel weights, the spatial map, and the strength of what passes."""
-    figure = Figure(figsize=(9.4, 3.1), layout="constrained")
-    axes = figure.subplots(1, 4, width_ratios=[1, 1.25, 1, 1])
-    axes[0].imshow(before, cmap="viridis", vmin=0, vmax=before.max())
-    axes[0].set_title("x: mean over channels", fontsize=9.5)
-    ordered = np.sort(weights.flatten().cpu().numpy())[::-1]
-    axes[1].bar(np.arange(len(ordered)), ordered, width=1.0, color=COLOURS[0])
-    axes[1].axhline(0.5, color=INK, lw=0.8, ls=":")
-    axes[1].set_ylim(0, 1)
-    axes[1].set_title("what: a weight a channel", fontsize=9.5)
-    axes[1].set_xlabel("channels, sorted")
-    shown = axes[2].imshow(where, cmap="inferno")
-    axes[2].set_title("where: a weight a place", fontsize=9.5)
-    figure.colorbar(shown, ax=axes[2], shrink=0.8)
-    axes[3].imshow(after, cmap="viridis", vmin=0, vmax=before.max())
-    axes[3].set_title("what passes, same scale", fontsize=9.5)
-    for i in (0, 2, 3):
-        axes[i].set_xticks([])
-        axes[i].set_yticks([])
-    return figure
+def _labels(axes: Axes, x: float, ends: Sequence[tuple[float, str, str]], top: float) -> None:
+    """Names at the ends of lines, moved apart where they would overlap."""
+    floor = -1.0
+    for y, text, colour in sorted(ends):
+        floor = max(y, floor + 0.11 * top)
+        axes.annotate(text, (x, floor), xytext=(8, 0), textcoords="offset points", color=colour, va="center")
