@@ -279,3 +279,38 @@ def test_cases_describe_atelier_garments():
     assert found["print"].tolist() == [garment_of(SEED, "test", i).cloth.kind for i in (3, 0)]
     with pytest.raises(ValueError, match="'shirt', wanted an Atelier name"):
         describe(torch.zeros(1, 18, 3), ["shirt"])
+
+
+# exercises
+
+
+def test_exercises_tell_right_from_wrong():
+    from mavton_lite import answers_results as answers
+    from mavton_lite.exercise import NOT_YET, check
+
+    def schedule(step, steps, peak):
+        return peak * min(1, 2 * (steps - step) / steps)
+
+    assert check(schedule, answers.schedule_cases(), tolerance=1e-9)
+    assert not check(lambda step, steps, peak: peak, answers.schedule_cases(), tolerance=1e-9)
+    assert answers.coin_toss() == 0.25 and answers.coin_toss("bce") == pytest.approx(math.log(2), abs=1e-6)
+    assert answers.times_seen(PAPER) == pytest.approx(56.25, abs=0.01)
+    assert answers.images_for(200, 2) == 800
+
+    def mine(low, high, higher):
+        low, high = (low, high) if higher else (-high, -low)
+        return "replicated" if low > 0 else "not replicated" if high < 0 else "inconclusive"
+
+    assert check(mine, answers.verdict_cases())
+    assert not check(lambda low, high, higher: mine(low, high, True), answers.verdict_cases()), "LPIPS was forgotten"
+
+    cloth_mask = torch.zeros(1, 64, 48)
+    cloth_mask[:, 16:48, 8:40] = 1
+    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(48.0), indexing="ij")
+    true = torch.stack([x, y]).masked_fill(cloth_mask == 0, torch.nan)
+    mirrored = torch.stack([47 - true[0], true[1]])
+    assert answers.fooled(mirrored, true, cloth_mask).startswith("✓")
+    assert answers.fooled(true, true, cloth_mask).startswith("✗ 100% "), "the print is still right"
+    assert answers.fooled(true + 40, true, cloth_mask).startswith("✗"), "the outline is lost"
+    assert answers.fooled(true[:1], true, cloth_mask).startswith("✗ wanted a tensor of shape (2, 64, 48)")
+    assert answers.fooled(None, true, cloth_mask) == NOT_YET
