@@ -497,6 +497,19 @@ def test_where_the_old_garment_was_wider_the_wall_comes_back(drawn, shirt):
     assert (np.abs(colours.astype(int) - WALL).max(-1) < 25).any()
 
 
+def test_holes_in_the_networks_mask_are_cloth():
+    scene = scene_of(3.0)
+    shape = scene.labels.shape
+    cloth, wall = (np.full((*shape, 3), v, np.float32) for v in ((200, 30, 40), 232))
+    mask = np.zeros(shape, np.float32)
+    mask[180:340, 130:230] = 1
+    mask[270:280, 185:195] = 0
+    warped = np.zeros(shape, np.float32)
+    warped[180:340, 130:230] = 1
+    out, changed = composite.compose(scene, composite.Layers(cloth, wall, mask, warped), shading=0)
+    assert changed[275, 190] and out[275, 190].tolist() == [200, 30, 40]
+
+
 def test_held_things_stay_in_front(shirt, tmp_path):
     rgb, truth = drawing(3.0)
     ball = np.hypot(*(np.indices(truth.shape) - np.array((270, 333))[:, None, None])) < 60
