@@ -212,7 +212,7 @@ class _Training:
     def _check(self, turn: Turn) -> None:
         fine = torch.stack([t.detach().float() for t in turn.terms.values()]).isfinite().tolist()
         if self._any(not all(fine)):
-            bad = next(((k, float(v)) for (k, v), ok in zip(turn.terms.items(), fine, strict=True) if not ok), None)
+            bad = next(((k, v.item()) for (k, v), ok in zip(turn.terms.items(), fine, strict=True) if not ok), None)
             term, value = bad or ("unknown", float("nan"))  # unknown: it was another device's
             raise NonFiniteLoss(self.step + 1, term, value, self.job.folder)
 
