@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from torch import Tensor
 
@@ -28,7 +29,7 @@ def person_representation(sample: Sample, person: Person, kept_labels: Sequence[
     """
     height, width = sample["image"].shape[1:]
     ratio = height / width
-    figure = Figure(figsize=(10.6, 5.6), layout="none")
+    figure = Figure(figsize=(10.6, 5.6), layout=PlaceHolderLayoutEngine(True, True))
     canvas = figure.add_axes((0, 0, 1, 1))
     canvas.set_xlim(0, 10.6)
     canvas.set_ylim(0, 5.6)
@@ -144,7 +145,7 @@ def turns(rows: Sequence[Mapping[str, float]], weights: Mapping[str, float] | No
 
 def _labels(axes: Axes, x: float, ends: Sequence[tuple[float, str, str]], top: float) -> None:
     """Names at the ends of lines, moved apart where they would overlap."""
-    floor = -1.0
+    floor = -0.06 * top
     for y, text, colour in sorted(ends):
         floor = max(y, floor + 0.11 * top)
         axes.annotate(text, (x, floor), xytext=(8, 0), textcoords="offset points", color=colour, va="center")
