@@ -26,6 +26,7 @@ class PersonSettings:
     shape_grid: tuple[int, int] = (16, 12)  # rows, columns the silhouette is blurred through
     shape_ignores: tuple[int, ...] = ()  # LIP labels left out of the silhouette (VITON: the head set)
     kept_labels: tuple[int, ...] = (1, 2, 4, 13)  # LIP labels whose colours are kept: hat, hair, sunglasses, face
+    lower_from_hips: bool = False  # of the lower body keep only what lies below the hips: the old hem is not given away
     garment_labels: tuple[int, ...] = (5, 6, 7)  # upper clothes, dress, coat
     kept_fill: float = -1.0  # colour where nothing is kept (black)
     worn_fill: float = 1.0  # colour around the worn garment (white)
@@ -98,6 +99,7 @@ class TrainSettings:
     betas: tuple[float, float] = (0.5, 0.999)
     schedule: Literal["constant", "linear", "onecycle"] = "linear"  # linear: constant first half, then to zero
     flip: bool = False  # mirror half of the examples (labels and key points swap sides)
+    silhouette_noise: float = 0.0  # try-on stage: smooth noise on the silhouette, so that its outline is not relied on
     save_every: int = 5_000
 
 
@@ -124,8 +126,8 @@ class Profile:
         return self.height, self.width
 
 
-# Head set and lower body: trousers (9), skirt (12), legs (16, 17), shoes (18, 19), socks (8).
-KEEP_LOWER_BODY = (1, 2, 4, 13, 8, 9, 12, 16, 17, 18, 19)
+LOWER_BODY = (8, 9, 12, 16, 17, 18, 19)  # LIP labels: socks, trousers, skirt, legs, shoes
+KEEP_LOWER_BODY = (1, 2, 4, 13, *LOWER_BODY)  # with the head set
 
 # The three levels that are cheap at half size; the weights make each count about alike, and their sum as large as
 # CP-VTON's own five on blurred try-ons (0.6).
@@ -142,8 +144,10 @@ _SMALL_LOSS = LossSettings(
 
 PAPER = Profile("paper", 256, 192, n_train=14_221, n_test=2_032)
 
-# Differs: size, widths and steps are cut to fit two CPU cores; the lower body is kept (CP-VTON+), the mask is taught
-# the visible worn garment (CP-VTON+) with a tenth of the weight, the four outputs are not normalised, upsampling is
+# Differs: size, widths and steps are cut to fit two CPU cores; the lower body is kept (CP-VTON+), but only below the
+# hips, and the silhouette is blurred at random while the try-on network learns: what is trained on paired pictures must
+# not read the old garment's outline from the person. The warped mask is an input (CP-VTON+), the mask is taught the
+# visible worn garment (CP-VTON+) with a tenth of the weight, the four outputs are not normalised, upsampling is
 # nearest as in the paper (with no skip at full size, bilinear cannot paint an edge at 128 x 96), the warp is
 # regularised, VGG16 stands for VGG19 and looks at half size, no deeper than relu3_3.
 LITE = Profile(
@@ -152,13 +156,13 @@ LITE = Profile(
     96,
     n_train=2_000,
     n_test=200,
-    person=PersonSettings(pose_radius_px=3, kept_labels=KEEP_LOWER_BODY),
+    person=PersonSettings(pose_radius_px=3, kept_labels=KEEP_LOWER_BODY, lower_from_hips=True),
     gmm=GMMSettings(width=16, downs=3),
-    tom=TOMSettings(width=20, downs=5, upsample="nearest", final_norm=False, gate_reduction=4),
+    tom=TOMSettings(width=20, downs=5, upsample="nearest", final_norm=False, mask_input=True, gate_reduction=4),
     discriminator=DiscriminatorSettings(width=24, layers=2),
     loss=_SMALL_LOSS,
     train_gmm=TrainSettings(3_000, 16, 2e-3, schedule="onecycle", flip=True, save_every=250),
-    train_tom=TrainSettings(2_600, 8, 1e-3, schedule="onecycle", flip=True, save_every=200),
+    train_tom=TrainSettings(2_600, 8, 1e-3, schedule="onecycle", flip=True, silhouette_noise=0.3, save_every=200),
 )
 
 # Differs: as lite, and so small that every code path runs in seconds; nothing is learnt at this scale.
@@ -168,13 +172,13 @@ SMOKE = Profile(
     48,
     n_train=48,
     n_test=16,
-    person=PersonSettings(pose_radius_px=1, kept_labels=KEEP_LOWER_BODY),
+    person=PersonSettings(pose_radius_px=1, kept_labels=KEEP_LOWER_BODY, lower_from_hips=True),
     gmm=GMMSettings(width=8, downs=2),
-    tom=TOMSettings(width=8, downs=4, upsample="nearest", final_norm=False, gate_reduction=4),
+    tom=TOMSettings(width=8, downs=4, upsample="nearest", final_norm=False, mask_input=True, gate_reduction=4),
     discriminator=DiscriminatorSettings(width=8, layers=1),
     loss=_SMALL_LOSS,
     train_gmm=TrainSettings(30, 8, 1e-3, schedule="onecycle", flip=True, save_every=10),
-    train_tom=TrainSettings(20, 4, 1e-3, schedule="onecycle", flip=True, save_every=10),
+    train_tom=TrainSettings(20, 4, 1e-3, schedule="onecycle", flip=True, silhouette_noise=0.3, save_every=10),
 )
 
 PROFILES = {p.name: p for p in (SMOKE, LITE, PAPER)}

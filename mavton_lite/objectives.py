@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mavton_lite.config import Profile
@@ -87,6 +88,7 @@ class TOMObjective:
 
     def __init__(self, profile: Profile, experiment: Experiment, gmm: GMM):
         self.profile = profile
+        self.silhouette_noise = experiment.training(profile).silhouette_noise
         self.networks: dict[str, nn.Module] = {"tom": build_tom(profile, experiment.gate)}
         if experiment.adversarial:
             self.networks["discriminator"] = build_discriminator(profile)
@@ -100,8 +102,9 @@ class TOMObjective:
         person = represent(batch, self.profile.person)
         with torch.no_grad():
             warp = self.helpers["gmm"](person.agnostic, batch["cloth"], batch["cloth_mask"])
-        tryon = self.networks["tom"](person.agnostic, warp.cloth, warp.mask)
-        condition = torch.cat([person.agnostic, warp.cloth], 1)  # (B, 25, H, W)
+        agnostic = blurred_outline(person.agnostic, self.silhouette_noise)
+        tryon = self.networks["tom"](agnostic, warp.cloth, warp.mask)
+        condition = torch.cat([agnostic, warp.cloth], 1)  # (B, 25, H, W)
         if "discriminator" in self.networks:
             # one call for both: an instance norm keeps the examples apart, and many devices want one call a step
             pictures = torch.cat([image, tryon.image.detach().to(image.dtype)])  # (2 B, 3, H, W)
@@ -121,6 +124,21 @@ class TOMObjective:
                 fake = discriminator(torch.cat([condition, tryon.image], 1))
             terms["adversarial"] = weight.adversarial * gan_generator(fake, weight.gan)
         yield Turn("tom", terms)
+
+
+def blurred_outline(agnostic: Tensor, noise: float) -> Tensor:
+    """The person representation with smooth random noise on its silhouette, which moves the outline to and fro.
+
+    On paired pictures the outline of the body is the outline of the garment to be painted; a network that reads it
+    there paints the old garment's outline when the garment is another.
+    Differs: not in CP-VTON.   Shape: (B, 22, H, W) -> same.
+    """
+    if not noise:
+        return agnostic
+    silhouette, rest = agnostic[:, :1], agnostic[:, 1:]
+    coarse = noise * torch.randn(len(agnostic), 1, 8, 6, device=agnostic.device)
+    smooth = F.interpolate(coarse, silhouette.shape[-2:], mode="bilinear", align_corners=False)
+    return torch.cat([(silhouette + smooth).clamp(-1, 1), rest], 1)
 
 
 def _tiles(at: Tensor) -> contextlib.AbstractContextManager:

@@ -82,7 +82,7 @@ def test_pose_squares_equal_pillows_rectangles(points, radius):
 
 def test_settings_are_followed():
     batch = random_batch(2, (128, 96))
-    lite = represent(batch, LITE.person)
+    lite = represent(batch, dataclasses.replace(LITE.person, lower_from_hips=False))
     trousers = (batch["parse"] == 9)[:, None].expand(-1, 3, -1, -1)
     assert torch.equal(lite.head[trousers], batch["image"][trousers])
     assert (represent(batch).head[trousers] == -1).all()
@@ -154,3 +154,18 @@ def test_mirror_refuses_what_it_does_not_know():
         mirror(batch | {"grid": torch.zeros(2, 64, 48, 2)}, torch.tensor([True, True]))
     with pytest.raises(ValueError, match="which: found"):
         mirror(batch, torch.tensor([1, 0]))
+
+
+def test_the_old_hem_is_not_given_away():
+    """Of the lower body only what lies below the line through the hips is kept; without hips, all of it."""
+    batch = random_batch(3, (128, 96))
+    batch["parse"][:] = 9  # trousers everywhere
+    batch["keypoints"][:, [8, 11]] = 0
+    batch["keypoints"][0, [8, 11]] = torch.tensor([[30.0, 70.0, 1.0], [60.0, 80.0, 1.0]])
+    batch["keypoints"][1, 8] = torch.tensor([30.0, 50.0, 0.5])
+    head = represent(batch, LITE.person).head
+    for example, line in ((0, 75), (1, 50), (2, 0)):
+        assert (head[example, :, :line] == -1).all()
+        assert torch.equal(head[example, :, line:], batch["image"][example, :, line:])
+    everything = represent(batch, dataclasses.replace(LITE.person, lower_from_hips=False)).head
+    assert torch.equal(everything, batch["image"])

@@ -17,7 +17,7 @@ from mavton_lite.data.person import represent
 from mavton_lite.experiments import EXPERIMENTS, Experiment, get_experiment
 from mavton_lite.losses import gan_generator
 from mavton_lite.models.build import build_gmm
-from mavton_lite.objectives import GMMObjective, build_objective
+from mavton_lite.objectives import GMMObjective, blurred_outline, build_objective
 from mavton_lite.schedule import batch_indices, build_scheduler, mirrored, seed_of
 from mavton_lite.train import NonFiniteLoss, fit
 from mavton_lite.trained import data_digest, load_pipeline
@@ -371,3 +371,16 @@ def test_mixed_precision_trains_both_stages(data, tmp_path):
         assert all(v.dtype != torch.bfloat16 for v in weights(tmp_path / name).values())  # the master copy is whole
     assert [r["step"] for r in rows(tmp_path / "ma_vton")] == [1, 2]
     assert all(np.isfinite(list(r.values())).all() for r in rows(tmp_path / "ma_vton"))
+
+
+def test_only_the_outline_is_blurred():
+    agnostic = torch.full((2, 22, 64, 48), -1.0)
+    agnostic[:, :1, 16:48, 12:36] = 1.0
+    torch.manual_seed(0)
+    blurred = blurred_outline(agnostic, 0.3)
+    assert torch.equal(blurred[:, 1:], agnostic[:, 1:])
+    assert blurred[:, 0].abs().max() <= 1 and not torch.equal(blurred[:, 0], agnostic[:, 0])
+    assert (blurred[:, 0].sign() == agnostic[:, 0].sign()).float().mean() > 0.95  # still the same body
+    torch.manual_seed(0)
+    assert torch.equal(blurred_outline(agnostic, 0.3), blurred)  # a function of the step's seed
+    assert blurred_outline(agnostic, 0.0) is agnostic

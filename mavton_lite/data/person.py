@@ -13,11 +13,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mavton_lite.config import PersonSettings
+from mavton_lite.config import LOWER_BODY, PersonSettings
 from mavton_lite.data.sample import COCO18
 
 POSE_CHANNELS = len(COCO18)
 AGNOSTIC_CHANNELS = 1 + 3 + POSE_CHANNELS  # 22
+HIPS = [COCO18.index("right hip"), COCO18.index("left hip")]
 
 
 class Person(NamedTuple):
@@ -41,6 +42,8 @@ def represent(batch: dict, settings: PersonSettings | None = None) -> Person:
     settings = settings or PersonSettings()
     image, parse, keypoints = _checked(batch)
     kept = label_mask(parse, settings.kept_labels)  # (B, 1, H, W)
+    if settings.lower_from_hips:
+        kept &= ~(label_mask(parse, LOWER_BODY) & above_hips(keypoints, parse.shape[1]))
     garment = label_mask(parse, settings.garment_labels)  # (B, 1, H, W)
     body = (parse > 0)[:, None] & ~label_mask(parse, settings.shape_ignores)  # (B, 1, H, W)
     silhouette = blur_silhouette(body, settings.shape_grid)
@@ -73,6 +76,15 @@ def label_mask(parse: Tensor, labels: tuple[int, ...]) -> Tensor:
     for label in labels:  # a handful of comparisons: no table to send to the device
         mask |= parse == label
     return mask[:, None]  # (B, 1, H, W)
+
+
+def above_hips(keypoints: Tensor, height: int) -> Tensor:
+    """Rows above the line through the hips; none where no hip is known.   Shape: (B, 18, 3) px -> (B, 1, H, 1) bool."""
+    hips = keypoints[:, HIPS]  # (B, 2, 3)
+    there = (hips[..., 2] > 0).float()  # (B, 2)
+    line = (hips[..., 1] * there).sum(1) / there.sum(1).clamp(min=1)  # (B,), 0 where no hip is known
+    rows = torch.arange(height, device=keypoints.device)
+    return (rows < line[:, None])[:, None, :, None]  # (B, 1, H, 1)
 
 
 def blur_silhouette(body: Tensor, grid: tuple[int, int]) -> Tensor:
