@@ -149,13 +149,14 @@ def _execute(report: Report, waiting: list[Job], profile: str, parameters: dict,
     from mavton_lite.notebook_kernel import Execution
 
     by_name = {job.name: job for job in report.jobs}
+    needed = {name for job in waiting for name in job.needs}  # these go first: others wait for them
     running: dict[Future, tuple[Job, Execution]] = {}
     values = {"profile": profile, **parameters}
     beat = time.monotonic()
     with ThreadPoolExecutor(workers) as pool, _terminate_as_interrupt():
         try:
             while True:
-                for job in [j for j in waiting if j.state == "waiting"]:
+                for job in sorted((j for j in waiting if j.state == "waiting"), key=lambda j: j.name not in needed):
                     upstream = [by_name[name] for name in job.needs]
                     broken = [u.name for u in upstream if u.state in ("failed", "blocked")]
                     if broken:
