@@ -19,8 +19,11 @@ from mavton_lite.plots import style
 from mavton_lite.plots.publish import publish, published, read_manifest
 from mavton_lite.world import prepare
 
-BUDGET_S = {"smoke": 60, "lite": 60, "paper": 3600}  # of a notebook that trains nothing
-TRAINING_BUDGET_S = {"smoke": 60, "lite": 45 * 60, "paper": 48 * 3600}  # of 12_train
+BUDGET_S = {"smoke": 60, "lite": 60, "paper": 3600}  # of a notebook that neither trains nor measures
+LONGER_BUDGETS_S = {
+    "12_train": {"smoke": 60, "lite": 45 * 60, "paper": 48 * 3600},
+    "13_results": {"smoke": 60, "lite": 180, "paper": 2 * 3600},
+}
 
 
 @dataclass
@@ -110,7 +113,7 @@ def setup(profile: str, notebook: str) -> Run:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     data = prepare(chosen)
     out = runs_dir(chosen) / "checkpoints"
-    budget = (TRAINING_BUDGET_S if notebook == "12_train" else BUDGET_S)[chosen.name]
+    budget = LONGER_BUDGETS_S.get(notebook, BUDGET_S)[chosen.name]
     print(f"profile {chosen.name}: {chosen.height} x {chosen.width} px, on {device}")
     return Run(chosen, notebook, data, out, device, budget)
 

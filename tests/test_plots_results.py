@@ -56,7 +56,10 @@ def test_settings_stand_beside_the_papers():
     assert rows.loc[("GMM", "size"), "paper"].startswith("19,057,650 ")
     assert "patches of 70 × 70 px" in rows.loc[("try-on", "discriminator (MA-VTON)"), "paper"]
     assert "patches of 16 × 16 px" in rows.loc[("try-on", "discriminator (MA-VTON)"), "smoke"]
-    assert rows.loc[("GMM", "loss")].tolist() == ["1 L1 + 1 mask + 1 bend", "1 L1"]
+    bent = dataclasses.replace(SMOKE, loss=LossSettings(warp_l1=1, warp_mask=0, warp_bend=0.5, mask=0))
+    changed = settings_table(bent).set_index(["part", "setting"])["smoke"]
+    assert changed[("GMM", "loss")] == "1 L1 + 0.5 bend" and rows.loc[("GMM", "loss"), "paper"] == "1 L1"
+    assert changed[("try-on", "loss")] == "1 L1 + 1 perceptual + 0.1 adversarial (MA-VTON)"
     assert "200,000 steps of 4" in rows.loc[("GMM", "training"), "paper"]
     assert list(settings_table(PAPER).columns) == ["part", "setting", "paper"]
 
@@ -71,11 +74,12 @@ def test_rates_are_the_schedulers_and_long_trainings_are_thinned():
     assert [line.get_label() for line in axes.lines] == ["a: 30 steps", "b: 200,000 steps"]
 
 
-def test_smoothing_keeps_constants_and_starts_at_the_first_value():
+def test_smoothing_keeps_constants_and_slopes_and_calms_noise():
     assert smoothed(pd.Series([2.0] * 50)).tolist() == pytest.approx([2.0] * 50)
+    slope = pd.Series(np.arange(75.0))
+    assert smoothed(slope)[5:-5].tolist() == pytest.approx(slope[5:-5].tolist()), "no lag"
     noisy = pd.Series(np.random.default_rng(0).normal(1, 0.2, 400))
-    after = smoothed(noisy)
-    assert after.iloc[0] == noisy.iloc[0] and after[100:].std() < 0.4 * noisy.std()
+    assert len(smoothed(noisy)) == 400 and smoothed(noisy).std() < 0.4 * noisy.std()
 
 
 def test_logs_are_read_by_step_or_refused(tmp_path):
@@ -108,7 +112,8 @@ def test_curves_show_every_term_and_the_game_unweighted(tmp_path):
     ]  # fmt: skip
     game = {line.get_label(): line.get_ydata() for line in by_title["the game, unweighted"].lines}
     assert game["a coin toss"][0] == pytest.approx(0.25)
-    assert game["G (MA-VTON)"][0] == pytest.approx(1.0), "the weight 0.1 is taken out"
+    weighted = smoothed(logs["ma_vton"]["adversarial"])
+    assert game["G (MA-VTON)"] == pytest.approx(10 * weighted.to_numpy()), "the weight 0.1 is taken out"
     style.save(figure, tmp_path / "curves.png", dpi=40)
 
     alone = curves_figure({"cp_vton": logs["cp_vton"]}, LossSettings())

@@ -51,7 +51,10 @@ def _settings(p: Profile) -> dict[tuple[str, str], str]:
         ("data", "picture size"): f"{p.height} × {p.width} px",
         ("data", "examples, training + test"): f"{p.n_train:,} + {p.n_test:,}",
         ("data", "mirrored"): "half of the examples" if p.train_tom.flip else "no",
-        ("data", "kept of the person"): f"{len(kept)} labels: {', '.join(kept)}",
+        ("data", "kept of the person"): f"{len(kept)} labels: {', '.join(kept)}"
+        + ("; of the lower body what lies below the hips" if p.person.lower_from_hips else ""),
+        ("data", "silhouette"): f"through {p.person.shape_grid[0]} × {p.person.shape_grid[1]}"
+        + (f"; while the try-on trains, noise of {p.train_tom.silhouette_noise:g}" if p.train_tom.silhouette_noise else ""),
         ("GMM", "size"): f"{sizes['GMM']}, width {p.gmm.width}",
         ("GMM", "correlation"): f"{p.height >> p.gmm.downs} × {p.width >> p.gmm.downs} positions",
         ("GMM", "thin-plate spline"): f"{p.gmm.grid} × {p.gmm.grid} control points",
@@ -60,6 +63,9 @@ def _settings(p: Profile) -> dict[tuple[str, str], str]:
         ("try-on", "CP-VTON's TOM"): f"{sizes['TOM']}, width {p.tom.width}, {p.tom.downs} halvings",
         ("try-on", "MA-UNet"): f"{sizes['MA-UNet']}, CBAM with r = {p.tom.gate_reduction}, {p.tom.gate_kernel} × "
         f"{p.tom.gate_kernel}",
+        ("try-on", "sees"): "person, warped cloth" + (", warped mask" if p.tom.mask_input else ""),
+        ("try-on", "enlarging"): p.tom.upsample,
+        ("try-on", "outputs"): "instance norm, then tanh and sigmoid" if p.tom.final_norm else "tanh and sigmoid",
         ("try-on", "loss"): _weights(p.loss, warping=False),
         ("try-on", "perceptual network"): f"{NETS[p.loss.perceptual_net]}, {len(p.loss.perceptual_levels)} levels to "
         f"{p.loss.perceptual_levels[-1][0]}, pictures × {p.loss.perceptual_scale:g}",
@@ -132,8 +138,8 @@ def read_log(path: Path) -> pd.DataFrame:
 
 
 def smoothed(values: pd.Series) -> pd.Series:
-    """The exponential mean over about a twentieth of the training, without the usual pull towards the first value."""
-    return values.ewm(span=max(3, len(values) / 20), adjust=True).mean()
+    """The mean over the steps around, a twenty-fifth of the training wide: it does not lag where a curve is steep."""
+    return values.rolling(max(3, len(values) // 25), center=True, min_periods=1).mean()
 
 
 def curves_figure(logs: dict[str, pd.DataFrame], loss: LossSettings) -> Figure:
