@@ -27,6 +27,8 @@ TERMS = {
     "perceptual": "picture: perceptual",
     "mask": "composition mask: L1",
 }
+MASKS = {"warped": "the warped mask", "worn": "the worn garment", "ones": "ones"}
+GAMES = {"lsgan": "least squares", "bce": "cross entropy"}
 NETS = {"vgg19": "VGG19", "vgg16": "VGG16", "lite0": "EfficientNet-Lite0"}
 
 
@@ -43,39 +45,39 @@ def settings_table(profile: Profile, paper: Profile = PAPER) -> pd.DataFrame:
 
 def _settings(p: Profile) -> dict[tuple[str, str], str]:
     sizes = {row.name: f"{row.parameters:,} parameters" for row in summarise(p)}
-    kept = [LIP[i] for i in p.person.kept_labels]
-    patch = _receptive_field(p.discriminator.layers)
+    person, tom, loss, judge = p.person, p.tom, p.loss, p.discriminator
+    kept = ", ".join(LIP[i] for i in person.kept_labels)
+    square, patch = 2 * person.pose_radius_px + 1, _receptive_field(judge.layers)
+    levels = ", ".join(f"{weight:g} {name}" for name, weight in loss.perceptual_levels)
+    statistics = "ImageNet statistics" if loss.perceptual_normalise else "as they are"
+    blur = p.train_tom.silhouette_noise
     return {
         ("environment", "made for"): "GPUs, bf16" if p.name == "paper" else "two CPU cores, 32-bit floats",
         ("environment", "software"): "PyTorch, Lightning Fabric",
         ("data", "picture size"): f"{p.height} × {p.width} px",
         ("data", "examples, training + test"): f"{p.n_train:,} + {p.n_test:,}",
-        ("data", "mirrored"): "half of the examples" if p.train_tom.flip else "no",
-        ("data", "kept of the person"): f"{len(kept)} labels: {', '.join(kept)}"
-        + ("; of the lower body what lies below the hips" if p.person.lower_from_hips else ""),
-        ("data", "silhouette"): f"through {p.person.shape_grid[0]} × {p.person.shape_grid[1]}"
-        + (f"; while the try-on trains, noise of {p.train_tom.silhouette_noise:g}" if p.train_tom.silhouette_noise else ""),
-        ("GMM", "size"): f"{sizes['GMM']}, width {p.gmm.width}",
+        ("data", "kept of the person"): kept + ("; the lower body below the hips" if person.lower_from_hips else ""),
+        ("data", "silhouette"): f"through {person.shape_grid[0]} × {person.shape_grid[1]} px"
+        + (f", with smooth noise of {blur:g} while the try-on learns" if blur else ""),
+        ("data", "key points"): f"squares of {square} × {square} px",
+        ("GMM", "size"): f"{sizes['GMM']}, width {p.gmm.width}, sees the {p.gmm.cloth_input}",
         ("GMM", "correlation"): f"{p.height >> p.gmm.downs} × {p.width >> p.gmm.downs} positions",
         ("GMM", "thin-plate spline"): f"{p.gmm.grid} × {p.gmm.grid} control points",
-        ("GMM", "loss"): _weights(p.loss, warping=True),
+        ("GMM", "loss"): _weights(loss, warping=True),
         ("GMM", "training"): _training(p.train_gmm),
-        ("try-on", "CP-VTON's TOM"): f"{sizes['TOM']}, width {p.tom.width}, {p.tom.downs} halvings",
-        ("try-on", "MA-UNet"): f"{sizes['MA-UNet']}, CBAM with r = {p.tom.gate_reduction}, {p.tom.gate_kernel} × "
-        f"{p.tom.gate_kernel}",
-        ("try-on", "sees"): "person, warped cloth" + (", warped mask" if p.tom.mask_input else ""),
-        ("try-on", "enlarging"): p.tom.upsample,
-        ("try-on", "outputs"): "instance norm, then tanh and sigmoid" if p.tom.final_norm else "tanh and sigmoid",
-        ("try-on", "loss"): _weights(p.loss, warping=False),
-        ("try-on", "perceptual network"): f"{NETS[p.loss.perceptual_net]}, {len(p.loss.perceptual_levels)} levels to "
-        f"{p.loss.perceptual_levels[-1][0]}, pictures × {p.loss.perceptual_scale:g}",
-        ("try-on", "mask is taught"): {"warped": "the warped mask", "worn": "the worn garment", "ones": "ones"}[
-            p.loss.mask_target
-        ],
-        ("try-on", "discriminator (MA-VTON)"): f"{sizes['PatchGAN']}, patches of {patch} × {patch} px, "
-        f"{ {'lsgan': 'least squares', 'bce': 'cross entropy'}[p.loss.gan] }",
+        ("try-on", "CP-VTON's TOM"): f"{sizes['TOM']}, width {tom.width}, {tom.downs} halvings",
+        ("try-on", "MA-UNet"): f"{sizes['MA-UNet']}, CBAM with r = {tom.gate_reduction}, {tom.gate_kernel} × "
+        f"{tom.gate_kernel}",
+        ("try-on", "input"): "person, warped garment" + (" and its mask" if tom.mask_input else ""),
+        ("try-on", "output"): f"{tom.upsample} upsampling, {'normalised' if tom.final_norm else 'not normalised'}",
+        ("try-on", "loss"): _weights(loss, warping=False),
+        ("try-on", "perceptual network"): f"{NETS[loss.perceptual_net]}, pictures × {loss.perceptual_scale:g}, "
+        f"{statistics}: {levels}",
+        ("try-on", "mask is taught"): MASKS[loss.mask_target],
+        ("try-on", "discriminator (MA-VTON)"): f"{sizes['PatchGAN']}, width {judge.width}, "
+        f"patches of {patch} × {patch} px, {GAMES[loss.gan]}",
         ("try-on", "training"): _training(p.train_tom),
-    }  # fmt: skip
+    }
 
 
 def _weights(loss: LossSettings, warping: bool) -> str:
@@ -87,7 +89,8 @@ def _weights(loss: LossSettings, warping: bool) -> str:
 
 def _training(s: TrainSettings) -> str:
     shape = {"onecycle": "one cycle", "linear": "constant, then linearly to 0", "constant": "constant"}[s.schedule]
-    return f"{s.steps:,} steps of {s.batch}, Adam({s.betas[0]}, {s.betas[1]}), rate {s.lr:g}, {shape}"
+    mirrored = ", half of the examples mirrored" if s.flip else ""
+    return f"{s.steps:,} steps of {s.batch}, Adam({s.betas[0]}, {s.betas[1]}), rate {s.lr:g}, {shape}{mirrored}"
 
 
 def _receptive_field(layers: int) -> int:
