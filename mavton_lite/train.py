@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from mavton_lite import checkpoint
 from mavton_lite.config import SEED, Profile

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from mavton_lite.data.decode import WARP_NONE, WARP_STEPS_PER_PX
 from mavton_lite.data.folder import FolderDataset, to_sample_types

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from mavton_lite.checkpoint import digest
 from mavton_lite.config import SEED, Profile
