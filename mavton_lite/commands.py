@@ -55,7 +55,7 @@ class DataCheck:
         problems = check(self.path, progress=sys.stderr.isatty())
         for problem in problems:
             print(problem)
-        print(f"{self.path}: {len(problems)} problem{'s' * (len(problems) != 1)}" if problems else f"{self.path}: no problems")
+        print(f"{self.path}: {len(problems) or 'no'} problem{'s' * (len(problems) != 1)}")
         return 1 if problems else 0
 
 

@@ -132,8 +132,12 @@ def load_pipeline(
     if not (folder / "final.json").exists():
         raise ValueError(f"{folder}: not finished; run fit({experiment!r}, ...)")
     weights = gmm_weights(gmm)
-    trained_on = checkpoint.read_json(folder / "config.json")["gmm"]
-    if trained_on != checkpoint.read_json(weights.with_name("final.json"))["weights_sha256"]:
+    config = checkpoint.read_json(folder / "config.json")
+    wanted = {k: _relevant(chosen, profile)[k] for k in ("size", "person", "gmm", "tom")}
+    # some of these, such as the way of enlarging, change no weight's shape and would go unnoticed
+    if differs := _differing({k: config["settings"].get(k) for k in wanted}, wanted):
+        raise ValueError(f"{folder}: trained with another {', '.join(differs)} than this profile's; train it again")
+    if config["gmm"] != checkpoint.read_json(weights.with_name("final.json"))["weights_sha256"]:
         raise ValueError(f"{folder}: was trained on the warps of another matching module than {gmm}; train it again")
     pipeline = TryOnPipeline(build_gmm(profile), build_tom(profile, chosen.gate), profile.person)
     checkpoint.read_weights(weights, {"gmm": pipeline.gmm})

@@ -170,3 +170,9 @@ def test_a_pipeline_keeps_to_its_own_warps(finished_out):
         load_pipeline("cp_vton", SMOKE, finished_out)
     with pytest.raises(ValueError, match="no try-on network"):
         load_pipeline("gmm", SMOKE, finished_out)
+
+
+def test_settings_that_change_no_shape_are_noticed(finished_out):
+    other = dataclasses.replace(SMOKE, tom=dataclasses.replace(SMOKE.tom, upsample="bilinear"))
+    with pytest.raises(ValueError, match=r"ma_vton: trained with another tom\.upsample than this profile's"):
+        load_pipeline("ma_vton", other, finished_out)
