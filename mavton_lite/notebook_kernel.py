@@ -99,7 +99,10 @@ class Execution:
         hidden = ("MPLBACKEND",)  # Agg would leave the notebook without figures, and without an error
         own = {k: v for k, v in os.environ.items() if k not in hidden}
         path = os.pathsep.join([str(files.PACKAGE.parent), *filter(None, [own.get("PYTHONPATH")])])
-        return {**own, "MAVTON_PROFILE": self.profile, "MAVTON_ROOT": str(self.root), "PYTHONPATH": path}
+        # Two kernels on two cores: a thread that spins while it waits for its sister takes the core she needs, and a
+        # training step takes ten times as long. A thread that sleeps costs microseconds.
+        patient = {"OMP_WAIT_POLICY": "PASSIVE"}
+        return {**patient, **own, "MAVTON_PROFILE": self.profile, "MAVTON_ROOT": str(self.root), "PYTHONPATH": path}
 
     def interrupt(self) -> None:
         """Ask the kernel to stop as Ctrl-C does: training saves its checkpoint first."""
