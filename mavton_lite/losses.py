@@ -151,4 +151,6 @@ class PerceptualLoss(nn.Module):
         with torch.no_grad():
             wanted = self.levels(target)
         weights = [self.weights[i] for i in sorted(self.weights)]
-        return sum(w * l1(a, b) for w, a, b in zip(weights, self.levels(generated), wanted, strict=True))
+        # features may be in half precision; a mean in it would have three digits
+        pairs = zip(weights, self.levels(generated), wanted, strict=True)
+        return sum(w * l1(a.float(), b.float()) for w, a, b in pairs)

@@ -116,7 +116,7 @@ class TOMObjective:
             terms["l1"] = weight.l1 * l1(tryon.image, image)
         if weight.perceptual:
             with _tiles(image):
-                terms["perceptual"] = weight.perceptual * self.helpers["perceptual"](tryon.image, image).float()
+                terms["perceptual"] = weight.perceptual * self.helpers["perceptual"](tryon.image, image)
         if weight.mask:
             terms["mask"] = weight.mask * mask_loss(tryon.mask, weight.mask_target, warp.mask, person.worn_mask)
         if "discriminator" in self.networks and weight.adversarial:

@@ -21,8 +21,7 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf8")
 README = (ROOT / "README.md").read_text(encoding="utf8")
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.M))
 # names under which packages are imported, where they differ from those under which they are installed
-IMPORTED = {
-    "Pillow": "PIL", "lightning-fabric": "lightning_fabric", "scikit-image": "skimage",
+IMPORTED = {"ipython": "IPython", "Pillow": "PIL", "lightning-fabric": "lightning_fabric", "scikit-image": "skimage",
     "opencv-python-headless": "cv2", "absl-py": "absl", "torch-fidelity": "torch_fidelity",
 }  # fmt: skip
 # reached only where another environment or a --no-deps package brings them
