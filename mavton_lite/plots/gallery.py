@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import html
+import os
 from pathlib import Path
 
 import pandas as pd
 
 from mavton_lite.plots.publish import STATUSES, Item, figures_dir, published, read_manifest, write_text
+from mavton_lite.plots.style import FONT
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -16,13 +18,15 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>mavton_lite: figures and tables</title>
 <style>
+@font-face {{ font-family: "mavton Chinese"; src: url("{font}"); unicode-range: U+2E80-9FFF, U+FF00-FFEF; }}
 :root {{ color-scheme: light dark; --ink: #1f2430; --soft: #5c6475; --line: #dde1e9; --paper: #f5f6f9; --card: #fff;
   --accent: #0072b2; }}
 @media (prefers-color-scheme: dark) {{ :root {{ --ink: #e8eaf0; --soft: #a3abbd; --line: #333947; --paper: #14171d;
   --card: #1d212a; --accent: #6bb8e8; }} }}
 * {{ box-sizing: border-box; }}
 body {{ margin: 0; background: var(--paper); color: var(--ink); line-height: 1.5;
-  font-family: system-ui, -apple-system, "Segoe UI", "Noto Sans SC", "PingFang SC", "Microsoft YaHei", sans-serif; }}
+  font-family: system-ui, -apple-system, "Segoe UI", "Noto Sans SC", "PingFang SC", "Microsoft YaHei",
+  "mavton Chinese", sans-serif; }}
 header, main, footer {{ max-width: 68rem; margin: 0 auto; padding: 1.5rem 1rem; }}
 h1 {{ font-size: clamp(1.5rem, 5vw, 2.2rem); line-height: 1.2; margin: .5rem 0; }}
 h2 {{ font-size: 1.15rem; line-height: 1.3; margin: .2rem 0 .6rem; }}
@@ -66,6 +70,7 @@ def build(profile: str) -> Path:
     there = {item.id: published(profile, item.id) for item in items}
     made = sum(record is not None for record in there.values())
     page = _PAGE.format(
+        font=os.path.relpath(FONT, figures_dir(profile)).replace(os.sep, "/"),  # where no system font has Chinese
         count=f"Profile <b>{profile}</b>: {made} of {len(items)} made.",
         links="".join(f'<a href="#{i.id}">{html.escape(i.id)}</a>' for i in items),
         articles="\n".join(_article(item, there[item.id], figures_dir(profile)) for item in items),
