@@ -13,15 +13,7 @@ import numpy as np
 
 from mavton_lite.data.atelier.body import Body, load_body, vertex_normals
 from mavton_lite.data.atelier.cloth import HEIGHT, WIDTH, sample_bilinear
-from mavton_lite.data.atelier.garment import (
-    NECK_Z,
-    WAIST_Z,
-    Garment,
-    arm_share,
-    flat_vertices,
-    share,
-    tights_mesh,
-)  # fmt: skip
+from mavton_lite.data.atelier.garment import NECK_Z, WAIST_Z, Garment, arm_share, flat_vertices, share, tights_mesh
 from mavton_lite.data.atelier.light import folds, light, occlusion
 from mavton_lite.data.atelier.people import Person
 from mavton_lite.data.atelier.raster import Keep, Raster, rasterise
@@ -105,7 +97,7 @@ class Stage:
         x, z = np.abs(s.canonical[..., 0]), s.canonical[..., 2]
         head = z > NECK_Z + 0.055 + 0.16 * np.clip(s.canonical[..., 1] + 0.10, -0.05, 0.2)
         arm = np.where(s.canonical[..., 0] > 0, LEFT_ARM, RIGHT_ARM)
-        self.skin_label = np.where(s.arm > 0.5, arm, np.where(head, FACE, TORSO)).astype(np.uint8)
+        labels = np.where(s.arm > 0.5, arm, np.where(head, FACE, TORSO)).astype(np.uint8)
         colour = np.broadcast_to(p.skin, self.colour.shape).copy()
         front = s.canonical[..., 1] < -0.08
         face = head & front
@@ -120,7 +112,7 @@ class Stage:
         colour[brow] = 0.72 * np.minimum(p.hair_colour, p.skin) + 0.28 * p.skin
         shade = light(s.normal, wrap=0.25)[..., None] * self.shade[..., None]
         warm = np.array([1.0, 0.955, 0.925])  # light that went through skin: shadows turn warm
-        self._put(s.hit, colour * np.where(shade < 1, shade ** (1 / warm), shade), self.skin_label, s.depth)
+        self._put(s.hit, colour * np.where(shade < 1, shade ** (1 / warm), shade), labels, s.depth)
 
     def _draw_eyes(self) -> None:
         faces = self.body.faces["eyes"]
@@ -194,10 +186,10 @@ class Stage:
         return layers
 
     def _draw_hair(self) -> None:
-        self.hair_depth = np.full(self.depth.shape, np.inf)
-        self.hair_colour = np.zeros_like(self.colour)
+        depth = np.full(self.depth.shape, np.inf)
+        colour = np.zeros_like(self.colour)
         for s, here in self.hair:
-            front = here & (s.depth < self.hair_depth)
+            front = here & (s.depth < depth)
             c = s.canonical
             strand = (
                 1
@@ -206,10 +198,10 @@ class Stage:
             )
             shine = 1 + 0.35 * np.exp(-(((s.normal[..., 2] - 0.45) / 0.18) ** 2))
             shade = (0.35 + 0.65 * light(s.normal, 0.3)) * strand * shine
-            self.hair_colour[front] = (self.person.hair_colour * shade[..., None])[front]
-            self.hair_depth[front] = s.depth[front]
-        seen = np.isfinite(self.hair_depth) & (self.hair_depth < self.depth + 0.002)
-        self._put(seen, self.hair_colour, HAIR, self.hair_depth)
+            colour[front] = (self.person.hair_colour * shade[..., None])[front]
+            depth[front] = s.depth[front]
+        seen = np.isfinite(depth) & (depth < self.depth + 0.002)
+        self._put(seen, colour, HAIR, depth)
 
     def wear(self, garment: Garment) -> Picture:
         """The person in a garment."""

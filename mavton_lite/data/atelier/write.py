@@ -12,6 +12,7 @@ import io
 import json
 import multiprocessing
 import os
+import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
@@ -173,7 +174,7 @@ def _run(todo: list, world: tuple, workers: int | None):
             yield _write_pair(split, pair, *world)
         return
     # Spawned, not forked: the caller may hold threads and an accelerator.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_ignore_interrupts) as pool:
         jobs = [pool.submit(_write_pair, split, pair, *world) for split, pair in todo]
         try:
             for job in as_completed(jobs):
@@ -183,10 +184,8 @@ def _run(todo: list, world: tuple, workers: int | None):
             raise
 
 
-def _one_thread() -> None:
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle: finish the pair at hand
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # after Ctrl-C the pair at hand is finished, and no other is begun
 
 
 def _write_pair(split: str, pair: int, seed: int, height: int, width: int, root: str) -> dict[str, str]:
