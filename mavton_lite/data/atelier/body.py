@@ -9,10 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
 import numpy as np
 
 MICROMETRE = 1e-6
+
+
+class Posed(NamedTuple):
+    """A shaped and posed body, and how each vertex got there.   Shape: V vertices; metres."""
+
+    vertices: np.ndarray  # (V, 3)
+    linear: np.ndarray  # (V, 3, 3) the blended rotation of each vertex
+    canonical: np.ndarray  # (V, 3) of the body, for `carry`
+
+    def carry(self, rows: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Points (N, 3) given beside the canonical body and bound to its vertices `rows` (N,), where they are now."""
+        return self.vertices[rows] + np.einsum("nij,nj->ni", self.linear[rows], points - self.canonical[rows])
 
 
 @dataclass(frozen=True)
@@ -41,7 +54,11 @@ class Body:
         return (1 - mix) * self.people[first] + mix * self.people[second], float(gender[first])
 
     def pose(self, shape: np.ndarray | None = None, turns: dict[str, tuple] | None = None) -> np.ndarray:
-        """Vertices (V, 3) of a shape in a pose, by linear blend skinning.
+        """Vertices (V, 3) of a shape in a pose; see `posed`."""
+        return self.posed(shape, turns).vertices
+
+    def posed(self, shape: np.ndarray | None = None, turns: dict[str, tuple] | None = None) -> Posed:
+        """A shape in a pose, by linear blend skinning.
 
         Shape: `turns` maps a bone to its rotation vector (radians) in the bone's own rest axes.
         Raises: ValueError for an unknown bone.
@@ -65,7 +82,7 @@ class Body:
         blend = (self.weights @ linear.reshape(len(linear), 9)).reshape(-1, 3, 3)
         posed = np.einsum("vij,vj->vi", blend, vertices) + self.weights @ offset
         # Processors differ in the last bits of sines and sums; a micrometre grid makes one world of them.
-        return np.round(posed / MICROMETRE) * MICROMETRE
+        return Posed(np.round(posed / MICROMETRE) * MICROMETRE, blend, self.canonical)
 
     def keypoints(self, vertices: np.ndarray) -> dict[str, np.ndarray]:
         """Named COCO key points (3,) of posed vertices."""

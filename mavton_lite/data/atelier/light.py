@@ -1,42 +1,63 @@
-"""Light: a soft key and fill, folds of the cloth, and the shadow of what stands near."""
+"""Light: lamps, bumps on a surface, and the shadow of what stands near."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-KEY, FILL = np.array([-0.42, -0.78, 0.46]), np.array([0.60, -0.75, 0.10])
-KEY, FILL = KEY / np.sqrt((KEY**2).sum()), FILL / np.sqrt((FILL**2).sum())
+
+@dataclass(frozen=True)
+class Lamps:
+    """A soft key and fill light.   Shape: directions (3,) unit, towards the lamp (x right, y away, z up)."""
+
+    key: tuple[float, float, float] = (-0.4207, -0.7813, 0.4608)
+    fill: tuple[float, float, float] = (0.6195, -0.7743, 0.1033)
+    ambient: float = 0.36
+    key_strength: float = 0.56
+    fill_strength: float = 0.20
+    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)  # colour of the key light
+
+    def __call__(self, normal: np.ndarray, wrap: float = 0.1) -> np.ndarray:
+        """Light (h, w, 3) on normals (h, w, 3), about 1 where they face the camera; `wrap` reaches into the shade."""
+        key = np.clip((normal @ np.array(self.key) + wrap) / (1 + wrap), 0, None)
+        fill = np.clip((normal @ np.array(self.fill) + 0.3) / 1.3, 0, None)
+        return (self.ambient + self.fill_strength * fill)[..., None] + self.key_strength * key[..., None] * self.tint
+
+    def gloss(self, normal: np.ndarray, power: float) -> np.ndarray:
+        """Blinn-Phong highlight (h, w) of the key light, 0..1, for a camera that looks along +y."""
+        half = np.array(self.key) + [0, -1, 0]
+        half /= np.sqrt((half**2).sum())
+        return np.clip(normal @ half, 0, 1) ** power
 
 
-def light(normal: np.ndarray, wrap: float = 0.1) -> np.ndarray:
-    """Soft key and fill light on a normal, about 1 where it faces the camera."""
-    key = np.clip((normal @ KEY + wrap) / (1 + wrap), 0, None)
-    fill = np.clip((normal @ FILL + 0.3) / 1.3, 0, None)
-    return 0.36 + 0.56 * key + 0.20 * fill
-
-
-def folds(canonical: np.ndarray, arm: np.ndarray) -> np.ndarray:
-    """Light and dark of soft folds at the waist, under the arms and in the elbows."""
-    x, z = canonical[..., 0], canonical[..., 2]
-    waist = np.sin(70 * z + 22 * np.abs(x) + 3 * np.sin(18 * x)) * np.exp(-(((z - 0.30) / 0.07) ** 2)) * (1 - arm)
-    pit = np.sin(85 * (np.abs(x) * 0.8 + z)) * np.exp(-(((np.abs(x) - 0.15) / 0.05) ** 2 + ((z - 0.55) / 0.07) ** 2))
-    elbow = np.sin(95 * (np.abs(x) * 0.663 - z * 0.748)) * np.exp(-(((np.abs(x) - 0.35) / 0.06) ** 2)) * arm
-    return 1 + 0.045 * waist + 0.05 * pit + 0.05 * elbow
+def bumped(normal: np.ndarray, height_m: np.ndarray, hit: np.ndarray, px_per_m: float) -> np.ndarray:
+    """Normals (h, w, 3) of a surface raised by a height field (h, w) in metres, seen along +y."""
+    slope = []
+    for axis in (0, 1):  # where a neighbour is missing the surface is taken as flat
+        ahead, behind = np.roll(height_m, -1, axis), np.roll(height_m, 1, axis)
+        there = hit & np.roll(hit, -1, axis) & np.roll(hit, 1, axis)
+        slope.append(np.where(there, (ahead - behind) * (0.5 * px_per_m), 0))
+    down, right = (np.clip(k, -1.2, 1.2) for k in slope)
+    out = normal.copy()
+    out[..., 0] -= right
+    out[..., 2] += down
+    return out / (np.sqrt((out**2).sum(-1, keepdims=True)) + 1e-9)
 
 
 def occlusion(depth: np.ndarray, px_per_m: float) -> np.ndarray:
-    """Soft shadow where the surroundings are nearer to the camera (0..0.5), from the body alone."""
+    """Soft shadow where the surroundings are nearer to the camera (0..0.4).   Shape: depth (h, w), inf for none."""
     far = np.where(np.isfinite(depth), depth, 0.12)
     out = np.zeros_like(depth)
     for metres, strength in ((0.02, 1.6), (0.05, 1.2)):
         r = max(1, int(metres * px_per_m))
-        mean = _box(_box(far, r, 0), r, 1)
+        mean = box_blur(box_blur(far, r, 0), r, 1)
         out += strength * np.clip(far - mean - 0.004, 0, 0.12)
     return np.clip(out, 0, 0.4) * np.isfinite(depth)
 
 
-def _box(a: np.ndarray, r: int, axis: int) -> np.ndarray:
-    """Moving average of 2 r + 1 samples, edges repeated."""
+def box_blur(a: np.ndarray, r: int, axis: int) -> np.ndarray:
+    """Moving average of 2 r + 1 samples along an axis, edges repeated."""
     a = np.moveaxis(a, axis, 0)
     padded = np.concatenate([np.repeat(a[:1], r + 1, 0), a, np.repeat(a[-1:], r, 0)])
     total = np.cumsum(padded, axis=0)

@@ -1,7 +1,7 @@
-"""A z-buffer in numpy: which triangle does each pixel see, and where on it.
+"""A z-buffer: which triangle does each pixel see, and where on it.
 
 Written here, not taken from a ray caster, because a picture must be the same bytes on every machine: only additions,
-products, comparisons and a stable sort are used, all in float64.
+products and comparisons in float64, in one order, compiled by numba without any reordering.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 Keep = Callable[[np.ndarray, np.ndarray], np.ndarray]
+_ON_EDGE = -1e-9  # a weight this small still counts as inside: neighbours leave no gap
 
 
 class Raster(NamedTuple):
@@ -28,12 +30,7 @@ class Raster(NamedTuple):
 
     def interpolate(self, values: np.ndarray, faces: np.ndarray) -> np.ndarray:
         """Vertex values (V, C) at every pixel -> (H, W, C), zero where nothing is seen."""
-        out = np.zeros((*self.triangle.shape, values.shape[1]))
-        hit = self.hit
-        corner = faces[self.triangle[hit]]
-        weight = self.weight[hit]
-        out[hit] = sum(values[corner[:, i]] * weight[:, i, None] for i in range(3))
-        return out
+        return _interpolate(self.triangle, self.weight, np.ascontiguousarray(values, float), faces)
 
 
 def rasterise(
@@ -45,48 +42,84 @@ def rasterise(
     face away (counter-clockwise seen from outside is towards the viewer); `keep(rows of faces (N,), weights (N, 3))`
     says which points of the surface exist, before the nearest is chosen: what is cut away hides nothing.
     """
+    points, faces = np.ascontiguousarray(points, float), np.ascontiguousarray(faces, np.int64)
+    rows, pixels, weights, depths = _fragments(points, faces, height, width, cull)
+    if keep is not None and len(rows):
+        there = keep(rows, weights)
+        rows, pixels, weights, depths = rows[there], pixels[there], weights[there], depths[there]
+    return Raster(*_nearest(rows, pixels, weights, depths, height, width))
+
+
+@njit(cache=True)
+def _fragments(points, faces, height, width, cull):
+    """Every point where a pixel's centre lies on a triangle: triangle, pixel, weights (N, 3), depth."""
+    size = 4 * height * width
+    rows, pixels = np.empty(size, np.int64), np.empty(size, np.int64)
+    weights, depths = np.empty((size, 3)), np.empty(size)
+    n = 0
+    for t in range(len(faces)):
+        a, b, c = faces[t]
+        ax, ay, bx, by, cx, cy = points[a, 0], points[a, 1], points[b, 0], points[b, 1], points[c, 0], points[c, 1]
+        # y points down, so a triangle that is counter-clockwise in the world has a negative area here.
+        area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
+        if abs(area) <= 1e-12 or (cull and area > 0):
+            continue
+        left, right = max(0, int(np.ceil(min(ax, bx, cx)))), min(width - 1, int(np.floor(max(ax, bx, cx))))
+        top, bottom = max(0, int(np.ceil(min(ay, by, cy)))), min(height - 1, int(np.floor(max(ay, by, cy))))
+        for py in range(top, bottom + 1):
+            for px in range(left, right + 1):
+                u = ((bx - px) * (cy - py) - (cx - px) * (by - py)) / area
+                v = ((cx - px) * (ay - py) - (ax - px) * (cy - py)) / area
+                w = 1 - u - v
+                if u < _ON_EDGE or v < _ON_EDGE or w < _ON_EDGE:
+                    continue
+                if n == size:
+                    size *= 2
+                    rows, pixels = _longer(rows, size), _longer(pixels, size)
+                    depths = _longer(depths, size)
+                    more = np.empty((size, 3))
+                    more[:n] = weights
+                    weights = more
+                rows[n], pixels[n] = t, py * width + px
+                weights[n, 0], weights[n, 1], weights[n, 2] = u, v, w
+                depths[n] = points[a, 2] * u + points[b, 2] * v + points[c, 2] * w
+                n += 1
+    return rows[:n], pixels[:n], weights[:n], depths[:n]
+
+
+@njit(cache=True)
+def _longer(values, size):
+    out = np.empty(size, values.dtype)
+    out[: len(values)] = values
+    return out
+
+
+@njit(cache=True)
+def _nearest(rows, pixels, weights, depths, height, width):
+    """The nearest fragment of each pixel; of equals the last."""
     triangle = np.full(height * width, -1)
     weight, depth = np.zeros((height * width, 3)), np.full(height * width, np.inf)
-    corner = points[faces]
-    x, y, z = corner[..., 0], corner[..., 1], corner[..., 2]
-    # y points down, so a triangle that is counter-clockwise in the world has a negative area here.
-    area = (x[:, 1] - x[:, 0]) * (y[:, 2] - y[:, 0]) - (x[:, 2] - x[:, 0]) * (y[:, 1] - y[:, 0])
-    (left, right), (top, bottom) = _span(x, width), _span(y, height)
-    drawn = (np.abs(area) > 1e-12) & (right >= left) & (bottom >= top)
-    if cull:
-        drawn &= area < 0
-    rows = np.flatnonzero(drawn)
-    if len(rows):
-        x, y, z, area = x[rows], y[rows], z[rows], area[rows]
-        left, top = left[rows].astype(np.int64), top[rows].astype(np.int64)
-        columns, lines = right[rows].astype(np.int64) - left + 1, bottom[rows].astype(np.int64) - top + 1
-        count = columns * lines  # candidate pixels: each triangle's bounding box
-        owner = np.repeat(np.arange(len(rows)), count)
-        local = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-        py = local // columns[owner]
-        px = local - py * columns[owner] + left[owner]
-        py += top[owner]
-        w = []
-        for i, j in ((1, 2), (2, 0)):  # edge functions as a * px + b * py + c, over the area
-            a, b = (y[:, i] - y[:, j]) / area, (x[:, j] - x[:, i]) / area
-            c = (x[:, i] * y[:, j] - x[:, j] * y[:, i]) / area
-            w.append(a[owner] * px + b[owner] * py + c[owner])
-        w.append(1 - w[0] - w[1])
-        inside = np.flatnonzero((w[0] >= -1e-9) & (w[1] >= -1e-9) & (w[2] >= -1e-9))
-        owner, px, py = owner[inside], px[inside], py[inside]
-        w = np.stack([k[inside] for k in w], axis=1)
-        if keep is not None:
-            exists = keep(rows[owner], w)
-            owner, px, py, w = owner[exists], px[exists], py[exists], w[exists]
-        d = z[owner, 0] * w[:, 0] + z[owner, 1] * w[:, 1] + z[owner, 2] * w[:, 2]
-        order = np.argsort(-d, kind="stable")  # far to near: the last write to a pixel is the nearest
-        pixel = (py * width + px)[order]
-        triangle[pixel], depth[pixel], weight[pixel] = rows[owner[order]], d[order], w[order]
-    return Raster(triangle.reshape(height, width), weight.reshape(height, width, 3), depth.reshape(height, width))
+    for i in range(len(rows)):
+        p = pixels[i]
+        if depths[i] <= depth[p]:
+            triangle[p], depth[p] = rows[i], depths[i]
+            weight[p, 0], weight[p, 1], weight[p, 2] = weights[i, 0], weights[i, 1], weights[i, 2]
+    return triangle.reshape(height, width), weight.reshape(height, width, 3), depth.reshape(height, width)
 
 
-def _span(k: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """First and last pixel centre that each triangle's corners (T, 3) reach inside the picture."""
-    least = np.minimum(np.minimum(k[:, 0], k[:, 1]), k[:, 2])
-    most = np.maximum(np.maximum(k[:, 0], k[:, 1]), k[:, 2])
-    return np.ceil(least).clip(0), np.floor(most).clip(max=size - 1)
+@njit(cache=True)
+def _interpolate(triangle, weight, values, faces):
+    height, width = triangle.shape
+    channels = values.shape[1]
+    out = np.zeros((height, width, channels))
+    for y in range(height):
+        for x in range(width):
+            t = triangle[y, x]
+            if t >= 0:
+                for k in range(channels):
+                    out[y, x, k] = (
+                        values[faces[t, 0], k] * weight[y, x, 0]
+                        + values[faces[t, 1], k] * weight[y, x, 1]
+                        + values[faces[t, 2], k] * weight[y, x, 2]
+                    )
+    return out

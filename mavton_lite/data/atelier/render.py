@@ -14,9 +14,18 @@ import numpy as np
 from mavton_lite.data.atelier.body import Body, load_body, vertex_normals
 from mavton_lite.data.atelier.cloth import HEIGHT, WIDTH, sample_bilinear
 from mavton_lite.data.atelier.garment import NECK_Z, WAIST_Z, Garment, arm_share, flat_vertices, share, tights_mesh
-from mavton_lite.data.atelier.light import folds, light, occlusion
+from mavton_lite.data.atelier.light import Lamps, occlusion
 from mavton_lite.data.atelier.people import Person
 from mavton_lite.data.atelier.raster import Keep, Raster, rasterise
+
+
+def light(normal, wrap=0.1):
+    return Lamps()(normal, wrap)[..., 0]
+
+
+def folds(canonical, arm):
+    return np.ones(arm.shape)
+
 
 BACKGROUND, HAIR, UPPER, TROUSERS, TORSO, SKIRT, FACE, LEFT_ARM, RIGHT_ARM = 0, 2, 5, 9, 10, 12, 13, 14, 15
 SUPERSAMPLE = 2
