@@ -9,19 +9,23 @@ from torch import nn
 from mavton_lite.attention.base import AttentionMap, Gate, record
 from mavton_lite.attention.cbam import CBAM
 from mavton_lite.attention.channel import ChannelAttention, EfficientChannelAttention, SqueezeExcitation
+from mavton_lite.attention.self_attention import AttentionMatrix, MultiHeadAttention, scaled_dot_product
 from mavton_lite.attention.spatial import SpatialAttention
 
 __all__ = [
     "CBAM",
     "GATES",
     "AttentionMap",
+    "AttentionMatrix",
     "ChannelAttention",
     "EfficientChannelAttention",
     "Gate",
+    "MultiHeadAttention",
     "SpatialAttention",
     "SqueezeExcitation",
     "make_gate",
     "record",
+    "scaled_dot_product",
 ]
 
 # name -> (channels, reduction = 16, kernel = 7) -> module of the same shape in and out.

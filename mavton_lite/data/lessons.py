@@ -104,7 +104,7 @@ def _series(
     have = min(n, len(next(iter(kept.values())))) if kept else 0
     if have < n:
         name = f"drawing {what}, {split}"
-        new = [draw(i) for i in tqdm(range(have, n), desc=name, unit="picture", leave=False, delay=2)]
+        new = [draw(i) for i in tqdm(range(have, n), desc=name, unit="picture", leave=False, delay=2, mininterval=2)]
         stacked = {key: np.stack([row[key] for row in new]) for key in new[0]}
         kept = {key: np.concatenate([kept[key][:have], v]) if have else v for key, v in stacked.items()}
         _save(folder / f"{stem}-{n}.npz", kept)
