@@ -11,8 +11,8 @@ from torch import Tensor, nn
 class AttentionMap(nn.Module):
     """A module whose `forward(x)` returns a map with values in (0, 1) that broadcasts against `x`.
 
-    The map is returned, not applied: `Gate` applies it and `record` shows it. (Self-attention's `AttentionMatrix` is the
-    exception: its map is a matrix of weights that values are averaged with.)
+    The map is returned, not applied: `Gate` applies it and `record` shows it. Self-attention's `AttentionMatrix` is the
+    exception: its map is a matrix of weights that values are averaged with.
     """
 
     def __init__(self, channels: int):
