@@ -28,16 +28,29 @@ class Posed(NamedTuple):
         return self.vertices[rows] + np.einsum("nij,nj->ni", self.linear[rows], points - self.canonical[rows])
 
 
+class Rest(NamedTuple):
+    """A shaped body before it is posed."""
+
+    vertices: np.ndarray  # (V, 3)
+    joints: np.ndarray  # (B, 3)
+
+
 @dataclass(frozen=True)
 class Body:
-    """The baked asset (see `asset/README.md`); V vertices, B bones, K key points, P people, S shape components."""
+    """The baked asset (see `asset/README.md`).
+
+    Shape: V vertices, B bones, P people, S components of the body, F of the face (its last is a smile), R vertices that
+    move with the face.
+    """
 
     canonical: np.ndarray  # (V, 3)
     components: np.ndarray  # (S, V, 3)
+    face_components: np.ndarray  # (F, R, 3)
+    face_rows: np.ndarray  # (R,)
     joints: np.ndarray  # (B, 3)
-    joint_components: np.ndarray  # (S, B, 3)
+    joint_components: np.ndarray  # (S + F, B, 3)
     people: np.ndarray  # (P, S)
-    phenotypes: np.ndarray  # (P, 6)
+    phenotypes: dict[str, np.ndarray]  # name -> (P,)
     bones: tuple[str, ...]
     parents: np.ndarray  # (B,)
     orientation: np.ndarray  # (B, 3, 3)
@@ -45,13 +58,31 @@ class Body:
     points: dict[str, tuple[np.ndarray, np.ndarray]]  # name -> vertex rows, weights
     faces: dict[str, np.ndarray]  # group -> (T, 3)
 
-    def sample_shape(self, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-        """Shape coefficients (S,) half way between two baked adults of one sex, and the gender (0 female, 1 male)."""
-        gender = self.phenotypes[:, 0]
-        first = rng.integers(len(gender))
-        near = np.argsort(np.abs(gender - gender[first]), kind="stable")[: len(gender) // 4]
-        second, mix = near[rng.integers(len(near))], rng.uniform(0, 0.5)
-        return (1 - mix) * self.people[first] + mix * self.people[second], float(gender[first])
+    def sample_shape(self, rng: np.random.Generator, tone: float = 0.5) -> tuple[np.ndarray, float]:
+        """Shape coefficients (S + F,) of a random adult, and the gender (0 female, 1 male).
+
+        The body lies between two baked adults of one sex, the face is free. `tone` of the skin leans the choice of the
+        adults, but leaves every combination possible.
+        """
+        gender, expected = self.phenotypes["gender"], 0.15 + 0.65 * self.phenotypes["african"]
+        odds = 0.3 + np.exp(-(((tone - expected) / 0.25) ** 2))
+        first = rng.choice(len(gender), p=odds / odds.sum())
+        odds *= np.abs(gender - gender[first]) < 0.15
+        second, mix = rng.choice(len(gender), p=odds / odds.sum()), rng.uniform(0, 0.4)
+        face = rng.normal(0, 1, len(self.face_components)).clip(-2, 2)
+        face[-1] = rng.uniform(-0.1, 0.9)
+        body = (1 - mix) * self.people[first] + mix * self.people[second]
+        return np.concatenate([body, face]), float(gender[first])
+
+    def rest(self, shape: np.ndarray | None = None) -> Rest:
+        """The body of shape coefficients (S + F,); the canonical one without."""
+        if shape is None:
+            return Rest(self.canonical, self.joints)
+        n = len(self.components)
+        vertices = self.canonical + (shape[:n] @ self.components.reshape(n, -1)).reshape(-1, 3)
+        face = self.face_components
+        vertices[self.face_rows] += (shape[n:] @ face.reshape(len(face), -1)).reshape(-1, 3)
+        return Rest(vertices, self.joints + np.einsum("s,sbi->bi", shape, self.joint_components))
 
     def pose(self, shape: np.ndarray | None = None, turns: dict[str, tuple] | None = None) -> np.ndarray:
         """Vertices (V, 3) of a shape in a pose; see `posed`."""
@@ -63,26 +94,32 @@ class Body:
         Shape: `turns` maps a bone to its rotation vector (radians) in the bone's own rest axes.
         Raises: ValueError for an unknown bone.
         """
-        vertices, joints = self.canonical, self.joints
-        if shape is not None:
-            vertices = vertices + np.einsum("s,svi->vi", shape, self.components)
-            joints = joints + np.einsum("s,sbi->bi", shape, self.joint_components)
-        turns = turns or {}
+        return self.skin(self.rest(shape), turns or {})
+
+    def skin(self, rest: Rest, turns: dict[str, tuple]) -> Posed:
+        """A shaped body in a pose; see `posed`."""
+        linear, offset = self.transforms(rest.joints, turns)
+        blend = (self.weights @ linear.reshape(len(linear), 9)).reshape(-1, 3, 3)
+        posed = np.einsum("vij,vj->vi", blend, rest.vertices) + self.weights @ offset
+        # Processors differ in the last bits of sines and sums; a micrometre grid makes one world of them.
+        return Posed(np.round(posed / MICROMETRE) * MICROMETRE, blend, self.canonical)
+
+    def transforms(self, joints: np.ndarray, turns: dict[str, tuple]) -> tuple[np.ndarray, np.ndarray]:
+        """What each bone does to points of the rest shape: rotation (B, 3, 3) and offset (B, 3).
+
+        Raises: ValueError for an unknown bone.
+        """
         if unknown := set(turns) - set(self.bones):
             raise ValueError(f"unknown bones {sorted(unknown)}; known: {', '.join(self.bones)}")
         linear, offset = np.zeros((len(self.bones), 3, 3)), np.zeros((len(self.bones), 3))
         for i, bone in enumerate(self.bones):  # parents come before children
-            axes = self.orientation[i]
-            turn = axes @ rotation(turns[bone]) @ axes.T if bone in turns else np.eye(3)
-            here, shift = turn, joints[i] - turn @ joints[i]  # turn about the joint
-            if self.parents[i] >= 0:
-                above = linear[self.parents[i]]
-                here, shift = above @ here, above @ shift + offset[self.parents[i]]
+            axes, above = self.orientation[i], self.parents[i]
+            here = axes @ rotation(turns[bone]) @ axes.T if bone in turns else np.eye(3)  # turn about the joint
+            shift = joints[i] - here @ joints[i]
+            if above >= 0:
+                here, shift = linear[above] @ here, linear[above] @ shift + offset[above]
             linear[i], offset[i] = here, shift
-        blend = (self.weights @ linear.reshape(len(linear), 9)).reshape(-1, 3, 3)
-        posed = np.einsum("vij,vj->vi", blend, vertices) + self.weights @ offset
-        # Processors differ in the last bits of sines and sums; a micrometre grid makes one world of them.
-        return Posed(np.round(posed / MICROMETRE) * MICROMETRE, blend, self.canonical)
+        return linear, offset
 
     def keypoints(self, vertices: np.ndarray) -> dict[str, np.ndarray]:
         """Named COCO key points (3,) of posed vertices."""
@@ -125,11 +162,13 @@ def load_body() -> Body:
         points[str(name)] = (index[used], weight[used].astype(float))
     return Body(
         canonical=a["canonical"].astype(float),
-        components=a["components"].astype(float),
+        components=_metres(a, "components"),
+        face_components=_metres(a, "face_components"),
+        face_rows=a["face_rows"].astype(int),
         joints=a["joints"].astype(float),
-        joint_components=a["joint_components"].astype(float),
+        joint_components=np.concatenate([a["joint_components"], a["face_joint_components"]]).astype(float),
         people=a["people"].astype(float),
-        phenotypes=a["phenotypes"].astype(float),
+        phenotypes=dict(zip((str(n) for n in a["phenotype_names"]), a["phenotypes"].T.astype(float), strict=True)),
         bones=tuple(str(b) for b in a["bones"]),
         parents=a["parents"].astype(int),
         orientation=a["orientation"].astype(float),
@@ -137,3 +176,8 @@ def load_body() -> Body:
         points=points,
         faces={k[6:]: v.astype(np.int64) for k, v in a.items() if k.startswith("faces_")},
     )
+
+
+def _metres(arrays: dict[str, np.ndarray], name: str) -> np.ndarray:
+    """Components from the low and high bytes they are stored in."""
+    return (arrays[f"{name}_high"] * 256.0 + arrays[f"{name}_low"]) * arrays["step"]
