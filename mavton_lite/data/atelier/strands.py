@@ -1,0 +1,199 @@
+"""Grow hair: strands leave the scalp of the canonical head, follow their cut, and lie on what they meet.
+
+Grown once for every style and variant, then only carried along with the posed body. Source of the idea of guide locks:
+Ward et al., "A Survey on Hair Modeling" (2007).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from mavton_lite.data.atelier.body import load_body, vertex_normals
+from mavton_lite.data.atelier.garment import arm_share, share
+from mavton_lite.data.atelier.scalp import above_hairline
+
+STEP_LAYERS = 3  # collisions are resolved so often a step
+
+
+class Strands(NamedTuple):
+    """Strands of the canonical body.   Shape: S strands of K points; metres."""
+
+    points: np.ndarray  # (S, K, 3)
+    normal: np.ndarray  # (S, K, 3) away from the body
+    head_row: np.ndarray  # (S, K) vertex of the head each point hangs on
+    body_row: np.ndarray  # (S, K) vertex of the torso
+    hang: np.ndarray  # (S, K) 0 with the head .. 1 with the torso
+    width: np.ndarray  # (S, K)
+    depth: np.ndarray  # (S,) 0 an under layer .. 1 on top
+    lock: np.ndarray  # (S,) which lock it belongs to
+    tint: np.ndarray  # (S,) -1..1
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A hair style: how strands start, how long they are, and what pulls them."""
+
+    count: int
+    locks: int
+    points: int
+    length: Callable[[np.ndarray, np.random.Generator], np.ndarray]  # roots -> metres
+    start: Callable[[np.ndarray, np.ndarray], np.ndarray]  # roots, normals -> directions
+    volume: Callable[[np.ndarray], np.ndarray]  # roots -> metres above the scalp, of the top layer
+    pull: Callable[[np.ndarray, np.ndarray, float], np.ndarray] | None = None  # points, roots, 0..1 -> force
+    gravity: float = 0.35
+    stiffness: float = 0.6
+    clump: float = 0.5
+    curl: tuple[float, float] = (0.0, 0.03)  # radius and wavelength
+    rough: float = 0.05
+    width: float = 0.0035
+    select: Callable[[np.ndarray], np.ndarray] | None = None  # which roots
+
+
+class Solid(NamedTuple):
+    """What strands collide with."""
+
+    tree: cKDTree
+    points: np.ndarray
+    normals: np.ndarray
+
+    def distance(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Signed distance and the way out.   Shape: (N, 3) -> (N,), (N, 3)."""
+        _, near = self.tree.query(points, k=4)
+        normal = self.normals[near].mean(1)
+        normal /= np.sqrt((normal**2).sum(1, keepdims=True)) + 1e-12
+        return ((points[:, None] - self.points[near]) * normal[:, None]).sum(2).mean(1), normal
+
+
+@cache
+def solid() -> Solid:
+    """The outside of the canonical head, neck and torso, with points on every triangle."""
+    body = load_body()
+    v, faces = body.canonical, body.faces["body"]
+    faces = faces[(v[faces][..., 2] > 0.25).all(1) & (share("lowerarm", "wrist", "finger")[faces] < 0.5).all(1)]
+    normal = vertex_normals(v, faces)
+    rows = np.unique(faces)
+    inner = (
+        (np.abs(v[rows, 0]) < 0.03) & (np.abs(v[rows, 2] - 0.83) < 0.03) & (v[rows, 1] > -0.145) & (v[rows, 1] < -0.05)
+    )
+    rows = rows[~inner]
+    centre, turned = v[faces].mean(1), normal[faces].mean(1)
+    large = np.sqrt((np.cross(v[faces[:, 1]] - v[faces[:, 0]], v[faces[:, 2]] - v[faces[:, 0]]) ** 2).sum(1)) > 3e-5
+    points = np.concatenate([v[rows], centre[large]])
+    normals = np.concatenate([normal[rows], turned[large]])
+    return Solid(cKDTree(points), points, normals)
+
+
+@cache
+def _anchors() -> tuple[np.ndarray, cKDTree, np.ndarray, cKDTree]:
+    """Vertices hair can hang on: of the head's outside, and of neck and torso (not the arms)."""
+    body = load_body()
+    rows = np.unique(body.faces["body"])
+    on_head = share("head")[rows] > 0.6
+    head = rows[on_head & ((body.canonical[rows, 1] > -0.11) | (body.canonical[rows, 2] > 0.92))]
+    torso = rows[~on_head & (arm_share()[rows] < 0.35) & (body.canonical[rows, 2] > 0.2)]
+    return head, cKDTree(body.canonical[head]), torso, cKDTree(body.canonical[torso])
+
+
+def roots(count: int, rng: np.random.Generator, select=None) -> tuple[np.ndarray, np.ndarray]:
+    """Random places on the scalp and their normals.   Shape: (count, 3) each."""
+    body = load_body()
+    v, faces = body.canonical, body.faces["body"]
+    normal = vertex_normals(v, faces)
+    faces = faces[(v[faces][..., 2] > 0.79).all(1) & (above_hairline(v[faces]) > -0.02).any(1)]
+    area = np.sqrt((np.cross(v[faces[:, 1]] - v[faces[:, 0]], v[faces[:, 2]] - v[faces[:, 0]]) ** 2).sum(1))
+    pick = rng.choice(len(faces), 6 * count, p=area / area.sum())
+    w = rng.dirichlet([1, 1, 1], 6 * count)[..., None]
+    at, up = (v[faces[pick]] * w).sum(1), (normal[faces[pick]] * w).sum(1)
+    good = above_hairline(at) > 0
+    if select is not None:
+        good &= select(at)
+    good = np.flatnonzero(good)[:count]
+    up = up[good]
+    return at[good], up / np.sqrt((up**2).sum(1, keepdims=True))
+
+
+def unit(a: np.ndarray) -> np.ndarray:
+    """Along the last axis, to length 1."""
+    return a / (np.sqrt((a**2).sum(-1, keepdims=True)) + 1e-12)
+
+
+def grow(cut: Cut, rng: np.random.Generator) -> Strands:
+    """Let every strand of a cut grow.   Source: a chain of short steps, each pulled and then pushed out of the body."""
+    shape = solid()
+    root, normal = roots(cut.count, rng, cut.select)
+    n = len(root)
+    lock = cKDTree(root[: cut.locks]).query(root)[1]
+    depth = rng.random(n) ** 0.7
+    length = cut.length(root, rng)
+    step = length / (cut.points - 1)
+    volume = cut.volume(root) * (0.25 + 0.75 * depth)
+    noise = rng.normal(0, 1, (n, 3))
+    direction = unit(cut.start(root, normal) + cut.rough * 2 * noise)
+    points, out = [root], [normal]
+    at = root
+    for k in range(1, cut.points):
+        s = k / (cut.points - 1)
+        force = np.tile([0.0, 0.0, -cut.gravity], (n, 1)) + cut.rough * noise
+        if cut.pull is not None:
+            force = force + cut.pull(at, root, s)
+        if cut.clump:  # towards the first strand of the lock, the more the nearer to its end
+            guide = at[lock] - at
+            force = force + cut.clump * s * np.clip(guide / 0.01, -1, 1)
+        direction = unit(cut.stiffness * direction + (1 - cut.stiffness) * force)
+        there = at + direction * step[:, None]
+        wanted = volume * np.clip(3.0 * s * length / (0.03 + 0 * length), 0, 1) + 0.0015
+        for _ in range(STEP_LAYERS):
+            distance, up = shape.distance(there)
+            there = there + up * np.clip(wanted - distance, 0, 0.03)[:, None]
+            there = at + unit(there - at) * step[:, None]
+        distance, up = shape.distance(there)
+        there = there + up * np.clip(0.0015 - distance, 0, None)[:, None]
+        direction = unit(there - at)
+        points.append(there)
+        out.append(up)
+        at = there
+    points, out = np.stack(points, 1), unit(np.stack(out, 1))
+    if cut.curl[0]:
+        points = points + _curl(points, step, rng, *cut.curl)
+        distance, up = shape.distance(points.reshape(-1, 3))
+        lift = up * np.clip(0.002 - distance, 0, None)[:, None]
+        points = points + lift.reshape(points.shape)
+    return bind(points, out, cut.width, depth, lock, rng)
+
+
+def _curl(points: np.ndarray, step: np.ndarray, rng: np.random.Generator, radius: float, wave: float) -> np.ndarray:
+    """A helix around every strand that opens from the root."""
+    tangent = unit(np.gradient(points, axis=1))
+    side = unit(np.cross(tangent, rng.normal(0, 1, (len(points), 1, 3))))
+    other = np.cross(tangent, side)
+    k = np.arange(points.shape[1])
+    angle = 2 * np.pi * k * step[:, None] / wave * rng.uniform(0.8, 1.25, (len(points), 1))
+    angle += rng.uniform(0, 2 * np.pi, (len(points), 1))
+    grown = radius * np.clip(k * step[:, None] / 0.02, 0, 1)
+    return (np.cos(angle)[..., None] * side + np.sin(angle)[..., None] * other) * grown[..., None]
+
+
+def bind(points, normal, width: float, depth, lock, rng: np.random.Generator) -> Strands:
+    """Hang grown strands on the body."""
+    head, head_tree, torso, torso_tree = _anchors()
+    flat = points.reshape(-1, 3)
+    s = np.linspace(0, 1, points.shape[1])
+    taper = np.clip(np.minimum(0.7 + 3 * s, 1.6 * (1 - s) ** 0.7 + 0.12), 0, 1)
+    hang = np.clip((0.83 - points[..., 2]) / 0.13, 0, 1)
+    return Strands(
+        points=points,
+        normal=normal,
+        head_row=head[head_tree.query(flat)[1]].reshape(points.shape[:2]),
+        body_row=torso[torso_tree.query(flat)[1]].reshape(points.shape[:2]),
+        hang=hang * hang * (3 - 2 * hang),
+        width=width * taper * rng.uniform(0.7, 1.3, (len(points), 1)),
+        depth=depth,
+        lock=lock,
+        tint=np.clip(rng.normal(0, 0.4, len(points)) + rng.normal(0, 0.5, lock.max() + 1)[lock], -1, 1),
+    )
