@@ -1,155 +1,245 @@
 """Garments: where the cloth is cut, how loosely it hangs, and the flat lay it is photographed in.
 
-A garment is a cut of the mesh that MakeHuman carries for tight clothes, pushed out along its normals. The cut is
-decided per pixel in canonical coordinates, so its edges are crisp at any size. *Garment coordinates* (u, v) in [0, 1]
-are places in the flat-lay picture: the cloth is printed there, and there the true warp points.
+A garment is a cut of the mesh that MakeHuman carries for tight clothes, hung on the body (`drape.py`). The cut is
+decided per pixel in canonical coordinates (`cut.py`), so its edges are crisp at any size. *Garment coordinates* (u, v)
+in [0, 1] are places in the flat-lay picture: the cloth is printed there, and there the true warp points.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
+from typing import NamedTuple
 
 import numpy as np
 
-from mavton_lite.data.atelier.body import load_body, vertex_normals
+from mavton_lite.data.atelier.body import load_body
 from mavton_lite.data.atelier.cloth import Cloth
+from mavton_lite.data.atelier.cut import NECK_Z, SLEEVES, WAIST_Z, Edges, along_arm, edges, smooth
+from mavton_lite.data.atelier.details import Surface, surface_of
+from mavton_lite.data.atelier.drape import Mesh, arm_share, dress_mesh, share, tights_mesh
+from mavton_lite.data.atelier.layer import Layer
 
-# Landmarks of the canonical body, metres.
-NECK_Z, WAIST_Z, ARMPIT_Z = 0.745, 0.285, 0.56
-SHOULDER, WRIST = np.array([0.175, 0.674]), np.array([0.501, 0.306])  # |x|, z
-FLAT_TURNS = {"upperarm01.L": (0, 0, -0.25), "upperarm01.R": (0, 0, 0.25)}  # sleeves of the flat lay hang a little
-FLAT_CENTRE_Z, FLAT_HEIGHT_M = 0.455, 1.24  # what the flat-lay picture frames; its width is 3/4 of that
-SLEEVES = {"tank": -1.0, "short": 0.36, "elbow": 0.52, "three-quarter": 0.78, "long": 0.955}
+__all__ = [
+    "NECK_Z", "SLEEVES", "WAIST_Z", "Flat", "Garment", "arm_share", "flat_vertices", "share", "tights_mesh",
+]  # fmt: skip
+
+UPPER, DRESS = 5, 6  # LIP ids
+FLAT_FILL = (0.92, 0.90)  # how much of the flat lay's width and height the garment may fill
+TUCK_M = 0.006  # how far a tucked garment reaches below the top of the waistband
+Colour = tuple[float, float, float]
+
+
+# style -> share, sleeves, necklines, fit, hem height; the rest of a style is in `sample_garment`.
+STYLES = {
+    "tee": (0.26, ("short", "short", "short", "elbow", "long"), ("crew", "crew", "V", "scoop"), (0.004, 0.018), (0.14, 0.23)),
+    "top": (0.15, ("cap", "short", "elbow", "three-quarter", "long"), ("scoop", "boat", "square", "V"), (0.002, 0.010), (0.15, 0.27)),
+    "tank": (0.13, ("tank",), ("scoop", "V", "crew", "square"), (0.002, 0.012), (0.15, 0.26)),
+    "sweater": (0.14, ("long", "long", "three-quarter"), ("crew", "crew", "V", "boat"), (0.008, 0.022), (0.15, 0.23)),
+    "shirt": (0.12, ("long", "long", "three-quarter", "short"), ("V",), (0.006, 0.018), (0.11, 0.19)),
+    "polo": (0.08, ("short", "short", "long"), ("V",), (0.006, 0.016), (0.14, 0.22)),
+    "henley": (0.05, ("long", "three-quarter", "short"), ("crew", "scoop"), (0.005, 0.014), (0.14, 0.21)),
+    "tunic": (0.07, ("three-quarter", "long", "elbow", "tank"), ("V", "scoop", "square"), (0.008, 0.018), (0.09, 0.12)),
+}  # fmt: skip
+NECK_SIZES = {  # width and depth
+    "crew": ((0.066, 0.076), (0.042, 0.06)),
+    "V": ((0.068, 0.084), (0.11, 0.18)),
+    "scoop": ((0.082, 0.105), (0.09, 0.15)),
+    "boat": ((0.110, 0.132), (0.045, 0.06)),
+    "square": ((0.085, 0.105), (0.085, 0.13)),
+}
+
+
+class Flat(NamedTuple):
+    """The garment laid out for its picture, which is 4:3.   Units: metres."""
+
+    vertices: np.ndarray  # (V, 3)
+    centre_z: float  # of the picture
+    height_m: float  # of the picture
 
 
 @dataclass(frozen=True)
 class Garment:
-    """One upper garment; lengths in metres on the canonical body."""
+    """One upper garment or dress; lengths in metres on the canonical body."""
 
+    style: str  # a key of STYLES
     sleeve: str  # a key of SLEEVES
+    sleeve_m: float  # where sleeves end, along the arm
+    strap_x: float  # |x| of the armhole at the shoulder, without sleeves
     hem_z: float
-    neck_shape: str  # crew, V, scoop or boat
+    neck_shape: str  # a key of NECKS
     neck_width: float
     neck_depth: float
     fit: float  # distance from the body
     flare: float  # extra distance at the hem
     cloth: Cloth
+    tucked: bool = False  # worn inside trousers or skirt
+    collar: str = "none"  # "none", "shirt", "polo" or "stand"
+    placket: str = "none"  # "none", "short" or "full"
+    pocket: bool = False
+    rib: bool = False  # knitted bands at hem and cuffs
+    trim: Colour | None = None  # colour of neck band, cuffs and collar, if not the cloth's
+    buttons: Colour = (0.93, 0.92, 0.89)
+    creases: int = 0  # which folds this piece of cloth makes
 
-    def signed(self, canonical: np.ndarray, arm: np.ndarray) -> np.ndarray:
-        """How far inside the cut a point lies, positive is cloth.   Shape: (..., 3), (...) arm share -> (...) m."""
-        x, y, z = np.abs(canonical[..., 0]), canonical[..., 1], canonical[..., 2]
-        inside = z - self.hem_z
-        if self.sleeve == "tank":
-            reach = 0.118 + 0.055 * np.clip((0.70 - z) / 0.16, 0, 1) ** 1.5
-            inside = np.minimum(inside, np.where(z > ARMPIT_Z - 0.04, reach - x, 0.3 * (0.45 - arm)))
-        else:
-            axis = WRIST - SHOULDER
-            along = ((x - SHOULDER[0]) * axis[0] + (z - SHOULDER[1]) * axis[1]) / (axis @ axis)
-            reach = (SLEEVES[self.sleeve] - along) * np.sqrt(axis @ axis)
-            inside = np.where(arm > 0.5, np.minimum(reach, 0.2), inside)
-        down = (NECK_Z - z) / self.neck_depth
-        across = x / self.neck_width
-        if self.neck_shape == "V":
-            opening = np.clip(across, 0, None) + np.clip(down, -0.3, None) - 1
-        elif self.neck_shape == "boat":
-            opening = across**2 + np.clip(down, 0, None) * 1.3 - 1
-        else:
-            opening = across**2 + np.clip(down, 0, None) ** 2 - 1
-        front = y < 0.0
-        nape = (x / self.neck_width) ** 2 + (np.clip(NECK_Z - z, 0, None) / 0.03) ** 2 - 1
-        inside = np.minimum(inside, np.where(front, opening, nape) * self.neck_width * 0.6)
-        return np.minimum(inside, NECK_Z + 0.035 - z)
+    @property
+    def dress(self) -> bool:
+        """Does it go on as a skirt below the waist?"""
+        return self.style == "dress"
 
-    def offset(self, canonical: np.ndarray, arm: np.ndarray) -> np.ndarray:
-        """Distance of the cloth from the body at canonical points, metres."""
-        low = np.clip((0.50 - canonical[:, 2]) / 0.35, 0, 1)
-        neck = np.clip((canonical[:, 2] - 0.66) / 0.08, 0, 1) * np.clip(1 - arm, 0, 1)
-        return (0.004 + self.fit * (1 - 0.75 * neck)) * (1 - 0.35 * arm) + self.flare * low * (1 - arm)
+    @property
+    def label(self) -> int:
+        """LIP id of its pixels."""
+        return DRESS if self.dress else UPPER
 
-    def keep(self, faces: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-        """Which points of the tights are cloth, for `rasterise`."""
+    def mesh(self) -> Mesh:
+        """The mesh it is cut from."""
+        return dress_mesh() if self.dress else tights_mesh()
+
+    def edges(self, canonical: np.ndarray, arm: np.ndarray) -> Edges:
+        """Distances to neckline, hem and sleeve ends.   Shape: (..., 3), (...) arm share."""
+        return edges(
+            canonical,
+            arm,
+            neck=(self.neck_shape, self.neck_width, self.neck_depth),
+            sleeve_m=self.sleeve_m,
+            strap_x=self.strap_x,
+            hem_z=self.hem_z,
+            stand_m=0.02 if self.collar in ("shirt", "stand") else 0.008 if self.collar == "polo" else 0.0,
+        )
+
+    def signed(self, canonical: np.ndarray, arm: np.ndarray, waist_z: float | None = None) -> np.ndarray:
+        """How far inside the cut a point lies, positive is cloth.
+
+        `waist_z` is the top of the waistband it is worn with: a tucked garment is out of sight below it. None is the
+        whole garment.   Shape: (..., 3), (...) arm share -> (...) m.
+        """
+        inside = self.edges(canonical, arm).inside
+        if self.tucked and waist_z is not None:
+            seen = np.where(arm > 0.5, np.inf, canonical[..., 2] - (waist_z - TUCK_M))
+            inside = np.minimum(inside, seen)
+        return inside
+
+    def keep(self, faces: np.ndarray, waist_z: float | None = None) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        """Which points of its mesh are cloth, for `rasterise`; `waist_z` as in `signed`."""
         body = load_body()
         values = np.concatenate([body.canonical, arm_share()[:, None]], axis=1)[faces]  # (T, 3, 4)
 
         def cloth(rows: np.ndarray, weight: np.ndarray) -> np.ndarray:
-            at = np.einsum("nic,ni->nc", values[rows], weight)
-            return self.signed(at[:, :3], at[:, 3]) > 0
+            corner = values[rows]
+            at = sum(corner[:, i] * weight[:, i, None] for i in range(3))
+            return self.signed(at[:, :3], at[:, 3], waist_z) > 0
 
         return cloth
 
-    def drape(self, vertices: np.ndarray) -> np.ndarray:
-        """Vertices of the cloth on a posed body: the tights pushed out along their normals."""
-        tights = tights_mesh()
-        out = vertices.copy()
-        normal = vertex_normals(vertices, tights.faces)[tights.rows]
-        out[tights.rows] += normal * self.offset(tights.canonical, tights.arm)[:, None]
-        return out
+    def offset(self, canonical: np.ndarray, arm: np.ndarray) -> np.ndarray:
+        """Least distance of the cloth from the body at canonical points, metres."""
+        z = canonical[..., 2]
+        low, neck = smooth((0.52 - z) / 0.45), smooth((z - 0.64) / 0.09) * np.clip(1 - arm, 0, 1)
+        body = 0.004 + self.fit * (1 - 0.8 * neck) + self.flare * low
+        along = along_arm(canonical)
+        open_end = smooth((along - self.sleeve_m + 0.16) / 0.16)  # short sleeves stand off at their ends, cuffs do not
+        sleeve = 0.004 + self.fit * (0.75 + (0.35 if self.sleeve_m < 0.3 else -0.25) * open_end)
+        if self.rib:
+            body = body - (0.6 * self.fit + 0.8 * self.flare * low) * smooth((self.hem_z + 0.05 - z) / 0.05)
+            sleeve = sleeve - 0.3 * self.fit * smooth((along - self.sleeve_m + 0.06) / 0.04)
+        return body * (1 - arm) + sleeve * arm
+
+    def drape(self, vertices: np.ndarray, waist_z: float | None = None) -> np.ndarray:
+        """Vertices of the cloth on a posed body; tucked into a waistband whose top is at canonical `waist_z`, if so."""
+        mesh = self.mesh()
+        z = mesh.canonical[:, 2]
+        ease = self.offset(mesh.canonical, mesh.arm)
+        down = np.clip(-mesh.normals(vertices)[:, 2], -1, 1)  # cloth lies on shoulders and hangs below arms
+        ease = ease * np.where(mesh.arm > 0.3, 1 + 0.75 * down, 1 + 0.5 * np.clip(down, -1, 0))
+        loose = 0.35 + 0.65 * smooth((self.fit + 0.5 * self.flare - 0.002) / 0.02)
+        loose = loose * (1 - smooth((z - 0.64) / 0.07) * (1 - mesh.arm))
+        if self.tucked and waist_z is not None:
+            above = z - waist_z
+            blouse = (0.004 + 0.5 * self.fit) * smooth(above / 0.03) * (1 - smooth((above - 0.03) / 0.12))
+            close = (1 - smooth((above + 0.01) / 0.05)) * (1 - mesh.arm)
+            ease = (ease + blouse * (1 - mesh.arm)) * (1 - close) + 0.002 * close
+            loose = loose * (1 - close)
+        return mesh.hang(vertices, ease, loose)
+
+    @cached_property
+    def flat(self) -> Flat:
+        """The garment on the canonical body with hanging arms, framed so that it fills the picture."""
+        vertices = self.drape(flat_vertices(self.sleeve_m > 0.3))
+        mesh = self.mesh()
+        at = vertices[mesh.rows[self.signed(mesh.canonical, mesh.arm) > 0]]
+        low, high, wide = at[:, 2].min(), at[:, 2].max(), 2 * np.abs(at[:, 0]).max()
+        height = max((high - low) / FLAT_FILL[1], wide / (0.75 * FLAT_FILL[0]))
+        return Flat(vertices, float(low + high) / 2, float(height))
 
     def coordinates(self) -> np.ndarray:
         """Garment coordinates (V, 2) of every vertex, in [0, 1] of the flat-lay picture (x right, y down)."""
-        flat = self.drape(flat_vertices())
-        return np.stack(
-            [0.5 + flat[:, 0] / (0.75 * FLAT_HEIGHT_M), 0.5 - (flat[:, 2] - FLAT_CENTRE_Z) / FLAT_HEIGHT_M], axis=1
+        v, centre_z, height = self.flat
+        return np.stack([0.5 + v[:, 0] / (0.75 * height), 0.5 - (v[:, 2] - centre_z) / height], axis=1)
+
+    def surface(self, layer: Layer, px_per_m: float, bends=None) -> Surface:
+        """Colour, relief and shade of the cloth at every pixel of a layer; `bends` None is the ironed flat lay."""
+        return surface_of(self, layer, px_per_m, bends)
+
+
+@cache
+def flat_vertices(long_sleeves: bool = True) -> np.ndarray:
+    """The canonical body as garments are laid out: straight arms, near the body so that long sleeves fit the picture."""
+    lower, flex = (0.36, 0.55) if long_sleeves else (0.06, 0.1)
+    turns = {}
+    for side, sign in (("L", 1), ("R", -1)):
+        turns |= {f"upperarm01.{side}": (0, 0, -sign * lower), f"lowerarm01.{side}": (-flex, 0, 0)}
+    return load_body().pose(None, turns)
+
+
+def sample_garment(rng: np.random.Generator, options: Collection[str] = ()) -> Garment:
+    """A random upper garment; with "dresses" among the options, one in six is a dress."""
+    shares = np.array([row[0] for row in STYLES.values()])
+    style = str(rng.choice(list(STYLES), p=shares / shares.sum()))
+    _, sleeves, necks, fits, hems = STYLES[style]
+    if "dresses" in options and rng.random() < 1 / 6:
+        style, sleeves, necks, fits = (
+            "dress",
+            ("tank", "cap", "short", "three-quarter", "long"),
+            tuple(NECK_SIZES),
+            (0.002, 0.010),
         )
-
-
-@dataclass(frozen=True)
-class Tights:
-    """The mesh garments are cut from."""
-
-    faces: np.ndarray
-    rows: np.ndarray  # its vertices
-    canonical: np.ndarray  # of those
-    arm: np.ndarray  # their arm share
-
-
-@cache
-def tights_mesh() -> Tights:
-    """The tights of the baked body."""
-    body = load_body()
-    faces = body.faces["tights"]
-    rows = np.unique(faces)
-    return Tights(faces, rows, body.canonical[rows], arm_share()[rows])
-
-
-@cache
-def flat_vertices() -> np.ndarray:
-    """The canonical body with the arms of the flat lay."""
-    return load_body().pose(None, FLAT_TURNS)
-
-
-@cache
-def share(*prefixes: str) -> np.ndarray:
-    """Share (V,) of every vertex that hangs on bones with these prefixes."""
-    body = load_body()
-    return body.weights[:, [b.startswith(prefixes) for b in body.bones]].sum(1)
-
-
-def arm_share() -> np.ndarray:
-    """1 on arms and hands, 0 on the torso, soft around the shoulder."""
-    return share("upperarm", "lowerarm", "wrist", "finger")
-
-
-def sample_garment(rng: np.random.Generator) -> Garment:
-    """A random upper garment."""
-    sleeve = str(rng.choice(list(SLEEVES), p=[0.16, 0.34, 0.12, 0.13, 0.25]))
-    neck = str(rng.choice(["crew", "V", "scoop", "boat"], p=[0.4, 0.25, 0.22, 0.13]))
-    width, depth = {
-        "crew": ((0.062, 0.072), (0.035, 0.05)),
-        "V": ((0.065, 0.08), (0.09, 0.15)),
-        "scoop": ((0.075, 0.095), (0.07, 0.12)),
-        "boat": ((0.10, 0.118), (0.03, 0.045)),
-    }[neck]
-    fit = rng.uniform(0.002, 0.016)
+        hems = (-0.26, -0.10)
+    sleeve, neck = str(rng.choice(sleeves)), str(rng.choice(necks))
+    (width, depth), fit = (rng.uniform(*pair) for pair in NECK_SIZES[neck]), rng.uniform(*fits)
+    cloth = Cloth.sample(rng)
+    tucks, trims, pockets, flares, hem, sleeve_m = rng.random(6)
+    collar, placket = {
+        "shirt": ("shirt", "full"), "polo": ("polo", "short"), "henley": ("none", "short"),
+    }.get(style, ("none", "none"))  # fmt: skip
+    if style == "shirt" and rng.random() < 0.15:
+        collar = "stand"
+    if collar != "none":
+        width, depth = rng.uniform(0.058, 0.066), rng.uniform(0.055, 0.10) if collar != "stand" else 0.045
+    contrast = cloth.colours[1] if style in ("tee", "polo", "sweater", "henley") and trims < 0.3 else None
+    reach = SLEEVES[sleeve]
+    if sleeve in ("short", "elbow", "three-quarter"):
+        reach += 0.03 * (2 * sleeve_m - 1)
+    dark = min(cloth.colours[0]) > 0.45
     return Garment(
+        style=style,
         sleeve=sleeve,
-        hem_z=rng.uniform(0.135, 0.255),
+        sleeve_m=reach,
+        strap_x=float(rng.choice([0.118, 0.132, 0.152])) if sleeve == "tank" else 0.158,
+        hem_z=hems[0] + (hems[1] - hems[0]) * hem,
         neck_shape=neck,
-        neck_width=rng.uniform(*width),
-        neck_depth=rng.uniform(*depth),
+        neck_width=width,
+        neck_depth=depth,
         fit=fit,
-        flare=rng.uniform(0, 0.025) * (fit > 0.006),
-        cloth=Cloth.sample(rng),
+        flare=0.03 * flares if style in ("top", "tunic", "dress", "tank") and flares > 0.5 else 0.006 * flares,
+        cloth=cloth,
+        tucked=bool(tucks < {"shirt": 0.45, "polo": 0.25, "tee": 0.22, "top": 0.35, "tank": 0.3}.get(style, 0.0)),
+        collar=collar,
+        placket=placket,
+        pocket=bool(pockets < {"shirt": 0.55, "tee": 0.15, "polo": 0.2}.get(style, 0.0)),
+        rib=style == "sweater",
+        trim=contrast,
+        buttons=(0.18, 0.15, 0.13) if dark and trims < 0.6 else (0.93, 0.92, 0.89),
+        creases=int(rng.integers(2**31)),
     )
