@@ -14,7 +14,9 @@ import numpy as np
 from mavton_lite.data.atelier.body import load_body
 from mavton_lite.data.atelier.coat import draw_coat
 from mavton_lite.data.atelier.face import draw_eyes, paint_skin
-from mavton_lite.data.atelier.garment import FLAT_HEIGHT_M, NECK_Z, Garment, arm_share, flat_vertices, share
+from mavton_lite.data.atelier.cut import NECK_Z
+from mavton_lite.data.atelier.drape import arm_share, share
+from mavton_lite.data.atelier.garment import Garment
 from mavton_lite.data.atelier.hair import draw_hair
 from mavton_lite.data.atelier.layer import SUPERSAMPLE, Camera, Drawn, layer_of, see
 from mavton_lite.data.atelier.light import Lamps, bumped, cast_shadow, occlusion
@@ -99,14 +101,14 @@ class Stage:
 
     def wear(self, garment: Garment) -> Picture:
         """The person in a garment."""
-        faces = garment.mesh()
-        draped = garment.drape(self.person.vertices)
-        s = see(self.camera, draped, faces, arm_share(), garment.coordinates(), keep=garment.keep(faces))
+        faces, waist_z = garment.mesh().faces, self.person.lower.waist_z
+        draped = garment.drape(self.person.vertices, waist_z)
+        s = see(self.camera, draped, faces, arm_share(), garment.coordinates(), keep=garment.keep(faces, waist_z))
         # Skin the garment covers is not there; where the cloth's mesh is missed by a hair's breadth it still shows.
-        covered = self.skin.hit & (garment.signed(self.skin.canonical, self.skin.arm) > 0.004)
+        covered = self.skin.hit & (garment.signed(self.skin.canonical, self.skin.arm, waist_z) > 0.004)
         bare_arm = np.isin(self.label, (LEFT_ARM, RIGHT_ARM)) & ~covered
         reach = np.where(covered, np.inf, 0.010)
-        reach = np.where(np.isin(self.label, BENEATH), -np.inf if garment.tucked else 0.05, reach)
+        reach = np.where(np.isin(self.label, BENEATH), 0.05, reach)
         reach = np.where(bare_arm & (s.arm < 0.5), -0.012, reach)  # a hand on the cloth lies on top of it
         reach = np.where(self.label == HAIR, -0.012, reach)
         shown = s.hit & (s.depth < self.depth + reach)
@@ -134,11 +136,11 @@ def flat_lay(garment: Garment, height: int, width: int) -> Picture:
     """The garment on white, as a shop shows it; its warp is the identity.   Raises: ValueError if not 4:3."""
     if height * 3 != width * 4:
         raise ValueError(f"the flat lay is 4:3, got {height} x {width}")
-    faces, draped, uv = garment.mesh(), garment.drape(flat_vertices()), garment.coordinates()
+    faces, flat, uv = garment.mesh().faces, garment.flat, garment.coordinates()
     h, w = height * SUPERSAMPLE, width * SUPERSAMPLE
-    points = np.stack([uv[:, 0] * w - 0.5, uv[:, 1] * h - 0.5, draped[:, 1]], axis=1)
-    s = layer_of(rasterise(points, faces, h, w, keep=garment.keep(faces)), draped, faces, arm_share(), uv)
-    albedo, normal, shade = garment.surface(s, h / FLAT_HEIGHT_M, None)
+    points = np.stack([uv[:, 0] * w - 0.5, uv[:, 1] * h - 0.5, flat.vertices[:, 1]], axis=1)
+    s = layer_of(rasterise(points, faces, h, w, keep=garment.keep(faces)), flat.vertices, faces, arm_share(), uv)
+    albedo, normal, shade = garment.surface(s, h / flat.height_m, None)
     shade = shade[..., None] * (0.86 + 0.14 * Lamps()(normal))
     colour = np.where(s.hit[..., None], albedo * shade, 1.0)
     label = np.where(s.hit, garment.label, BACKGROUND).astype(np.uint8)
