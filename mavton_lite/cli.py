@@ -11,7 +11,8 @@ from typing import Annotated
 import tyro
 from tyro.conf import arg, subcommand
 
-from mavton_lite.commands import Data, Doctor, Evaluate, Figures, Models, Train, Tryon
+from mavton_lite.commands import Doctor, Evaluate, Figures, Models, Train, Tryon
+from mavton_lite.commands_data import Data
 
 
 @dataclass

@@ -2,71 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from tyro.conf import Positional, subcommand
+from tyro.conf import Positional
 
-from mavton_lite.config import get_profile, project_root, runs_dir
-
-ProfileName = Literal["smoke", "lite", "paper"]
-
-
-@dataclass
-class DataMake:
-    """Write the Atelier of a profile (or go on where an interrupted run stopped)."""
-
-    profile: ProfileName = "lite"
-    out: Path | None = None
-    """Where to write it; default: runs/PROFILE/atelier."""
-    train: int | None = None
-    """Number of training examples; default: the profile's."""
-    test: int | None = None
-    """Number of test examples; default: the profile's."""
-    size: tuple[int, int] | None = None
-    """Height and width in pixels; default: the profile's."""
-    workers: int | None = None
-    """Processes; default: one a core."""
-
-    def run(self) -> int:
-        from mavton_lite.config import SEED
-        from mavton_lite.data.atelier import write_world
-
-        profile = get_profile(self.profile)
-        root = self.out or runs_dir(profile) / "atelier"
-        n_train = profile.n_train if self.train is None else self.train
-        n_test = profile.n_test if self.test is None else self.test
-        write_world(root, n_train, n_test, *(self.size or profile.size), SEED, self.workers)
-        print(f"{root}: {n_train} + {n_test} examples")
-        return 0
-
-
-@dataclass
-class DataCheck:
-    """Report everything that is wrong with a VITON, CP-VTON or VITON-HD folder."""
-
-    path: Positional[Path]
-
-    def run(self) -> int:
-        from mavton_lite.data.check import check
-
-        problems = check(self.path, progress=sys.stderr.isatty())
-        for problem in problems:
-            print(problem)
-        print(f"{self.path}: {len(problems) or 'no'} problem{'s' * (len(problems) != 1)}")
-        return 1 if problems else 0
-
-
-@dataclass
-class Data:
-    """The data set: write the Atelier, or check one's own folder."""
-
-    action: Annotated[DataMake, subcommand("make")] | Annotated[DataCheck, subcommand("check")]
-
-    def run(self) -> int:
-        return self.action.run()
+from mavton_lite.config import ProfileName, get_profile, project_root, runs_dir
 
 
 @dataclass
@@ -124,10 +66,11 @@ class Train:
 
 @dataclass
 class Evaluate:
-    """Score a trained try-on model on the test split, beside the floors that train nothing."""
+    """Score a trained try-on model on the test split or another, beside the floors that train nothing."""
 
     experiment: Positional[str]
     profile: ProfileName = "lite"
+    split: Literal["test", "val", "hard"] = "test"
     pairs: Literal["unpaired", "paired"] = "unpaired"
     data: Path | None = None
     """A folder in VITON's or VITON-HD's layout; default: $MAVTON_DATA, else the Atelier."""
@@ -147,7 +90,7 @@ class Evaluate:
 
         profile, data, out = _places(self.profile, self.data, self.out)
         pipeline = load_pipeline(self.experiment, profile, out, self.device)
-        dataset = open_dataset(data, "test", self.pairs, profile.size)
+        dataset = open_dataset(data, self.split, self.pairs, profile.size)
         predictors = {
             "copy_person": metrics.copy_person,
             "paste_warped_cloth": metrics.paste_warped_cloth(pipeline.gmm, profile.person),
@@ -164,7 +107,7 @@ class Evaluate:
             found.append(record)
         table = readable(found).drop(columns="seed").set_index("model").T
         print(table.to_markdown(disable_numparse=True))
-        print(f"records: {folder}")
+        print(f"records: {folder if self.split == 'test' else folder / self.split}")
         return 0
 
 

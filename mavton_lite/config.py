@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+ProfileName = Literal["smoke", "lite", "paper"]
 SEED = 2024  # of the world, of initialisation and of batch order, unless a caller gives another
 
 
@@ -112,6 +113,8 @@ class Profile:
     width: int
     n_train: int  # Atelier examples written
     n_test: int
+    n_val: int  # to choose settings by: what is reported must not choose them
+    n_hard: int  # hard cases only, beyond the test split
     person: PersonSettings = field(default_factory=PersonSettings)
     gmm: GMMSettings = field(default_factory=GMMSettings)
     tom: TOMSettings = field(default_factory=TOMSettings)
@@ -142,7 +145,7 @@ _SMALL_LOSS = LossSettings(
     warp_bend=0.1,
 )
 
-PAPER = Profile("paper", 256, 192, n_train=14_221, n_test=2_032)
+PAPER = Profile("paper", 256, 192, n_train=14_221, n_test=2_032, n_val=500, n_hard=500)
 
 # Differs: size, widths and steps are cut to fit two CPU cores; the lower body is kept (CP-VTON+), but only below the
 # hips, and the silhouette is blurred at random while the try-on network learns: what is trained on paired pictures must
@@ -156,6 +159,8 @@ LITE = Profile(
     96,
     n_train=2_000,
     n_test=200,
+    n_val=100,
+    n_hard=100,
     person=PersonSettings(pose_radius_px=3, kept_labels=KEEP_LOWER_BODY, lower_from_hips=True),
     gmm=GMMSettings(width=16, downs=3),
     tom=TOMSettings(width=20, downs=5, upsample="nearest", final_norm=False, mask_input=True, gate_reduction=4),
@@ -172,6 +177,8 @@ SMOKE = Profile(
     48,
     n_train=48,
     n_test=16,
+    n_val=8,
+    n_hard=8,
     person=PersonSettings(pose_radius_px=1, kept_labels=KEEP_LOWER_BODY, lower_from_hips=True),
     gmm=GMMSettings(width=8, downs=2),
     tom=TOMSettings(width=8, downs=4, upsample="nearest", final_norm=False, mask_input=True, gate_reduction=4),

@@ -1,4 +1,4 @@
-"""`Record`: what an evaluation measured and under which protocol, and the tables made from records."""
+"""`Record`: what an evaluation measured and under which protocol; the tables made from records, whole and by case."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from mavton_lite.config import SEED
 
 DIGITS = 5  # of the per-image values kept: a bootstrap of 200 images is far coarser
 RESAMPLES = 2_000
+ALL = "all"  # the case that every image is
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,9 @@ class Interval:
 class Record:
     """One model under one protocol: every metric's value on every image.
 
-    `values[metric][i]` belongs to image i of the protocol's list; None where the image has no such region.
+    `values[metric][i]` belongs to image i of the protocol's list; None where the image has no such region. `tags[i]`
+    names the cases that image i is, where the data set knows.
+    Raises: ValueError when there are tags and not those of `protocol.n` images.
     """
 
     model: str  # experiment or baseline
@@ -60,6 +63,23 @@ class Record:
     seed: int  # of the training
     commit: str  # git commit, or "unknown"
     notes: dict[str, Any] = field(default_factory=dict)
+    tags: list[list[str]] | None = None
+
+    def __post_init__(self):
+        if self.tags is None:
+            return
+        sound = isinstance(self.tags, list) and all(isinstance(row, list) for row in self.tags)
+        if not sound or not all(isinstance(tag, str) for row in self.tags for tag in row):
+            raise ValueError(f"{self.model}: found tags {str(self.tags)[:60]}, wanted a list of names for every image")
+        if len(self.tags) != self.protocol.n:
+            raise ValueError(f"{self.model}: found the tags of {len(self.tags)} images, wanted {self.protocol.n}")
+
+    @property
+    def cases(self) -> dict[str, np.ndarray]:
+        """The images (n,) bool of every case, the most frequent case first; empty without tags."""
+        tags = self.tags or []
+        found = {name: np.array([name in row for row in tags]) for name in sorted({t for row in tags for t in row})}
+        return dict(sorted(found.items(), key=lambda item: -item[1].sum()))
 
     def array(self, metric: str) -> np.ndarray:
         """Per-image values as float64, NaN where there is none.   Raises: ValueError naming the known metrics."""
@@ -67,32 +87,44 @@ class Record:
             raise ValueError(f"{self.model} has no metric {metric!r}; it has {', '.join(self.values)}")
         return np.array([np.nan if v is None else v for v in self.values[metric]], dtype=np.float64)
 
-    def interval(self, metric: str, seed: int = SEED) -> Interval:
-        """Mean over images with its 95 % bootstrap interval."""
-        return bootstrap(self.array(metric), seed)
+    def interval(self, metric: str, seed: int = SEED, case: str = ALL) -> Interval:
+        """Mean over images, all or those of one case, with its 95 % bootstrap interval.
+
+        Raises: ValueError naming the known metrics or cases.
+        """
+        values = self.array(metric)
+        if case != ALL:
+            if case not in self.cases:
+                raise ValueError(f"{self.model} has no case {case!r}; it has {', '.join(self.cases) or 'none'}")
+            values = values[self.cases[case]]
+        return bootstrap(values, seed)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON types; the summary is there for readers of the file and is recomputed on load."""
-        intervals = {m: dataclasses.asdict(self.interval(m)) for m in self.values}
-        summary = {m: {k: _rounded(v) for k, v in parts.items()} for m, parts in intervals.items()}
+        """Plain JSON types; the summaries are there for readers of the file and are recomputed on load."""
+        def summary(case: str) -> dict[str, Any]:
+            intervals = {m: dataclasses.asdict(self.interval(m, case=case)) for m in self.values}
+            return {m: {k: _rounded(v) for k, v in parts.items()} for m, parts in intervals.items()}
+
         content = dataclasses.asdict(self)
-        values = content.pop("values")
-        return content | {"summary": summary, "values": values}
+        values, tags = content.pop("values"), content.pop("tags")
+        by_case = {} if tags is None else {"by_case": {case: summary(case) for case in self.cases}, "tags": tags}
+        return content | {"summary": summary(ALL)} | by_case | {"values": values}
 
     @staticmethod
     def from_json(content: dict[str, Any], origin: str = "record") -> Record:
         """Undo `to_json`.   Raises: ValueError naming `origin` when a field is missing or unknown."""
         try:
-            content = {k: v for k, v in content.items() if k != "summary"}
+            content = {k: v for k, v in content.items() if k not in ("summary", "by_case")}
             protocol = dict(content.pop("protocol"))
             protocol["value_range"] = tuple(protocol["value_range"])
             return Record(protocol=Protocol(**protocol), **content)
-        except (AttributeError, KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{origin}: not a record ({error})") from None
 
     def save(self, folder: Path) -> Path:
-        """Write `<folder>/<profile>-<pairs>-<model>-<seed>.json` atomically."""
+        """Write `<folder>/<profile>-<pairs>-<model>-<seed>.json` atomically; `<folder>/<split>/` unless "test"."""
         p = self.protocol
+        folder = folder if p.split == "test" else folder / p.split
         return write_json(folder / f"{p.profile}-{p.pairs}-{self.model}-{self.seed}.json", self.to_json())
 
 
@@ -160,11 +192,17 @@ def table(records: Sequence[Record], metrics: Sequence[str] | None = None) -> pd
     rows = []
     for record in records:
         row: dict[str, Any] = {"model": record.model, "seed": record.seed}
-        for metric in metrics:
-            found = record.interval(metric) if metric in record.values else Interval(math.nan, math.nan, math.nan, 0)
-            row |= {metric: found.mean, f"{metric}_low": found.low, f"{metric}_high": found.high}
-        rows.append(row)
+        rows.append(row | _cells(record, metrics))
     return pd.DataFrame(rows)
+
+
+def _cells(record: Record, metrics: Sequence[str], case: str = ALL) -> dict[str, float]:
+    cells = {}
+    for metric in metrics:
+        known = metric in record.values
+        found = record.interval(metric, case=case) if known else Interval(math.nan, math.nan, math.nan, 0)
+        cells |= {metric: found.mean, f"{metric}_low": found.low, f"{metric}_high": found.high}
+    return cells
 
 
 def readable(records: Sequence[Record], metrics: Sequence[str] | None = None, digits: int = 3) -> pd.DataFrame:
@@ -178,3 +216,24 @@ def readable(records: Sequence[Record], metrics: Sequence[str] | None = None, di
             for m, lo, hi in zip(numbers[name], numbers[f"{name}_low"], numbers[f"{name}_high"], strict=True)
         ]
     return text
+
+
+def case_table(records: Sequence[Record], metrics: Sequence[str] | None = None) -> pd.DataFrame:
+    """Numbers by case: one row a case and record, `n` images and three columns a metric as in `table`.
+
+    The first case is "all"; then the most frequent come first.
+    Raises: ValueError when protocols are mixed, or the records do not have the same tags.
+    """
+    same_protocol(records)
+    if untold := [r.model for r in records if r.tags is None]:
+        raise ValueError(f"{', '.join(untold)}: measured without tags, wanted records of a data set that has them")
+    if other := [r.model for r in records if r.tags != records[0].tags]:
+        raise ValueError(f"{', '.join(other)}: found other tags than {records[0].model} has, wanted the same images")
+    metrics = list(metrics or dict.fromkeys(m for r in records for m in r.values))
+    rows = []
+    for case in (ALL, *records[0].cases):
+        count = records[0].protocol.n if case == ALL else int(records[0].cases[case].sum())
+        for record in records:
+            row: dict[str, Any] = {"case": case, "n": count, "model": record.model, "seed": record.seed}
+            rows.append(row | _cells(record, metrics, case))
+    return pd.DataFrame(rows)

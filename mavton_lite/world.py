@@ -25,5 +25,12 @@ def prepare(profile: Profile, progress: bool = True) -> Path:
 
     root.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(root.parent / "atelier.lock"):
-        write_world(root, profile.n_train, profile.n_test, *profile.size, progress=progress)
+        train, test, val, hard = counts(profile).values()
+        write_world(root, train, test, *profile.size, n_val=val, n_hard=hard, progress=progress)
     return root
+
+
+def counts(profile: Profile) -> dict[str, int]:
+    """The examples of each split in a profile's Atelier; they come in pairs, so VITON's 14,221 are 14,222."""
+    wanted = {"train": profile.n_train, "test": profile.n_test, "val": profile.n_val, "hard": profile.n_hard}
+    return {split: n + n % 2 for split, n in wanted.items()}

@@ -232,7 +232,9 @@ def test_bad_warps_are_explained_and_pickles_refused(tmp_path):
 
 def test_missing_things_are_named(tmp_path):
     root = write_viton(tmp_path / "world", 4, 2)
-    with pytest.raises(ValueError, match="split: found 'val'"):
+    with pytest.raises(ValueError, match="split: found 'dev'"):
+        open_dataset(root, "dev", "paired", SIZE)
+    with pytest.raises(ValueError, match="found none of val_pairs_same.txt, val_pairs.txt"):
         open_dataset(root, "val", "paired", SIZE)
     with pytest.raises(ValueError, match="pairs: found 'mixed'"):
         open_dataset(root, "test", "mixed", SIZE)

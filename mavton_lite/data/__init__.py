@@ -7,7 +7,7 @@ from pathlib import Path
 from torch.utils.data import Dataset
 
 from mavton_lite.data.cache import Cached
-from mavton_lite.data.folder import FolderDataset, Layout, Pairs, Split
+from mavton_lite.data.folder import SPLITS, FolderDataset, Layout, Pairs, Split
 from mavton_lite.data.sample import Sample, collate
 from mavton_lite.data.viton import VITON
 from mavton_lite.data.viton_hd import VITON_HD
@@ -24,7 +24,7 @@ def detect_layout(root: Path) -> Layout:
     """
     root = Path(root)
     for layout in LAYOUTS:
-        if any((root / split / name).is_dir() for split in ("train", "test") for name in layout.pose):
+        if any((root / split / name).is_dir() for split in SPLITS for name in layout.pose):
             return layout
     wanted = "; ".join(f"{layout.name}: train|test/{' or '.join(layout.pose)}" for layout in LAYOUTS)
     found = "no such folder" if not root.is_dir() else "no known folder of key points"
@@ -37,8 +37,8 @@ def open_dataset(root: Path, split: Split, pairs: Pairs, size: tuple[int, int]) 
     `paired`: everybody with the garment of the picture; `unpaired`: with another one.
     Raises: ValueError naming the file, what was found and what was wanted.
     """
-    if split not in ("train", "test"):
-        raise ValueError(f"split: found {split!r}, wanted 'train' or 'test'")
+    if split not in SPLITS:
+        raise ValueError(f"split: found {split!r}, wanted one of {', '.join(SPLITS)}")
     if pairs not in ("paired", "unpaired"):
         raise ValueError(f"pairs: found {pairs!r}, wanted 'paired' or 'unpaired'")
     return FolderDataset(detect_layout(root), Path(root), split, pairs, size)

@@ -67,8 +67,8 @@ class Cached:
         batch = to_sample_types(packed)
         if self._paired:
             batch |= {alias: batch[key] for alias, key in _ALIASES.items()}
-        names = [self.dataset.names(i) for i in indices.tolist()]
-        return {"name": [n[0] for n in names], "cloth_name": [n[1] for n in names], **batch}
+        words = [self.dataset.words(i) for i in indices.tolist()]
+        return {**{k: [w[k] for w in words] for k in words[0]}, **batch}
 
     def to(self, device: torch.device | str) -> Cached:
         """Hold everything on a device (a GPU's memory takes `nbytes`), so that batches need no transfer."""

@@ -13,10 +13,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from mavton_lite.data import decode, detect_layout
+from mavton_lite.data.facts import FACTS, read_facts
 from mavton_lite.data.folder import (
     KEYPOINTS_ENDING,
     PICTURE_ENDINGS,
-    WARP_ENDING,
+    SPLITS,
+    TRUTH_ENDING,
     Layout,
     index_folder,
     numbered_lines,
@@ -25,7 +27,7 @@ from mavton_lite.data.folder import (
 )
 from mavton_lite.data.viton import VITON
 
-SPLITS = ("train", "test")
+PUBLISHED = ("train", "test")  # the splits that every data set has
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -46,7 +48,7 @@ class _Folder:
     """One folder of a split, what its files are and whose partners they have to be."""
 
     path: Path
-    kind: str  # picture, mask, parse, keypoints, warp
+    kind: str  # picture, mask, parse, keypoints, warp, body
     of: str  # person or cloth: files of one name in folders of one `of` are partners
     endings: tuple[str, ...]
     parents: bool = True  # do its files ask for partners, or are they only asked for?
@@ -57,7 +59,7 @@ def check(root: Path, progress: bool = False) -> list[Problem]:
 
     Looks at every file: missing folders, partners and lists; malformed, doubled or outward-pointing pair lines; links
     out of the folder; unreadable, truncated or differently sized pictures; unknown labels; bad JSON, wrong numbers of
-    key points; empty garment masks; bad warps.
+    key points; empty garment masks; bad warps, body truths and facts.
     """
     root = Path(root)
     problems: list[Problem] = []
@@ -70,11 +72,14 @@ def check(root: Path, progress: bool = False) -> list[Problem]:
         layout = VITON  # the most common one: the rest can be looked at all the same
     jobs: list[tuple[_Folder, Path]] = []
     for split in SPLITS:
+        if split not in PUBLISHED and not (root / split).is_dir() and not any(root.glob(f"{split}_pairs*.txt")):
+            continue
         people, clothes = _check_lists(root, layout, split, problems)
         if (root / split).is_dir():
             jobs += _check_folders(root, layout, split, {"person": people, "cloth": clothes}, problems)
         else:
             problems.append(Problem(split, "no such folder", f"the {split} split of the {layout.name} layout"))
+        _check_facts(root, split, people, problems)
     problems += _check_contents(root, layout, jobs, progress)
     return sorted(set(problems), key=lambda p: ([int(t) if t.isdigit() else t for t in _DIGITS.split(p.path)], p.found))
 
@@ -119,6 +124,20 @@ def _check_lists(root: Path, layout: Layout, split: str, problems: list[Problem]
     return people, clothes
 
 
+def _check_facts(root: Path, split: str, people: set[str], problems: list[Problem]) -> None:
+    """The Atelier's facts, where a split has them: sound, and one for every person."""
+    path = root / split / FACTS
+    if not path.is_file():
+        return
+    try:
+        count = sum(1 for _ in read_facts(path))
+    except ValueError as error:
+        problems.append(_problem(root, path, error))
+        return
+    if count != len(people):
+        problems.append(Problem(_relative(root, path), f"{count} examples", f"{len(people)}, as many as are listed"))
+
+
 def _problem(root: Path, path: Path | str, error: ValueError) -> Problem:
     """A reader's error, 'path: found x, wanted y', as a problem."""
     found, _, wanted = str(error).removeprefix(f"{path}: ").removeprefix("found ").rpartition(", wanted ")
@@ -134,10 +153,11 @@ def _folders(root: Path, layout: Layout, split: str) -> Iterator[_Folder]:
     yield _Folder(base / "cloth", "picture", "cloth", PICTURE_ENDINGS)
     yield _Folder(base / "cloth-mask", "mask", "cloth", PICTURE_ENDINGS)
     truths = (
-        ("warp-truth", "warp", WARP_ENDING),
+        ("warp-truth", "warp", TRUTH_ENDING),
+        ("body-truth", "body", TRUTH_ENDING),
         ("tryon-truth/image", "picture", PICTURE_ENDINGS),
         ("tryon-truth/image-parse", "parse", ".png"),
-        ("tryon-truth/warp", "warp", WARP_ENDING),
+        ("tryon-truth/warp", "warp", TRUTH_ENDING),
     )
     for name, kind, endings in truths:
         if (base / name.split("/")[0]).is_dir():
@@ -238,6 +258,10 @@ def _look_at_keypoints(path: Path, layout: Layout) -> tuple:
     return None, []
 
 
+def _look_at_body(path: Path, layout: Layout) -> tuple:
+    return decode.read_body(path)[0].shape, []
+
+
 def _look_at_warp(path: Path, layout: Layout) -> tuple:
     return decode.read_stored_warp(path).shape[1:], []
 
@@ -248,4 +272,5 @@ _LOOKS: dict[str, Callable[[Path, Layout], tuple]] = {
     "parse": _look_at_parse,
     "keypoints": _look_at_keypoints,
     "warp": _look_at_warp,
+    "body": _look_at_body,
 }

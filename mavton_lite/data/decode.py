@@ -21,6 +21,7 @@ KEYPOINT_COUNTS = {54: None, 75: BODY25_TO_COCO18}  # numbers of one person -> h
 MASK_THRESHOLD = 128  # JPEG masks hold many greys; this one and above is garment
 WARP_STEPS_PER_PX = 64  # warps are stored as int16 in 1/64 of a cloth pixel
 WARP_NONE = -32768  # no garment visible here
+DEPTH_NONE = 65535  # nobody there
 
 
 def open_picture(path: Path) -> Image.Image:
@@ -127,16 +128,35 @@ def read_keypoints(path: Path, from_size: tuple[int, int], size: tuple[int, int]
 def read_stored_warp(path: Path) -> np.ndarray:
     """A true warp as it is stored.   Shape: (2, h, w) int16.   Raises: ValueError when it is anything else."""
     wanted = "wanted an npz with 'warp', int16 of shape (2, height, width)"
+    (stored,) = _read_npz(path, ("warp",), wanted)
+    if stored.dtype != np.int16 or stored.ndim != 3 or len(stored) != 2 or 0 in stored.shape:
+        raise ValueError(f"{path}: found {stored.dtype} of shape {stored.shape}, {wanted}")
+    return stored
+
+
+def _read_npz(path: Path, names: tuple[str, ...], wanted: str) -> list[np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            stored = arrays["warp"]
+            return [arrays[name] for name in names]
     except FileNotFoundError:
         raise ValueError(f"{path}: found no such file, {wanted}") from None
     except Exception as error:  # zipfile, zlib, KeyError, ValueError (pickles are refused): all mean a bad file
         raise ValueError(f"{path}: found {error or type(error).__name__}, {wanted}") from error
-    if stored.dtype != np.int16 or stored.ndim != 3 or len(stored) != 2 or 0 in stored.shape:
-        raise ValueError(f"{path}: found {stored.dtype} of shape {stored.shape}, {wanted}")
-    return stored
+
+
+def read_body(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The Atelier's truth about the person as photographed: depth, and the body part below the clothes.
+
+    Shape: depth (h, w) float32, metres behind the nearest point, NaN where nobody is; part (h, w) uint8, rows of
+    `atelier.render.PARTS`.   Raises: ValueError when it is anything else.
+    """
+    wanted = "wanted an npz with 'depth', uint16, and 'part', uint8, both of shape (height, width)"
+    depth, part = _read_npz(path, ("depth", "part"), wanted)
+    if (depth.dtype, part.dtype) != (np.uint16, np.uint8) or depth.ndim != 2 or depth.shape != part.shape:
+        raise ValueError(
+            f"{path}: found {depth.dtype} of shape {depth.shape} and {part.dtype} of shape {part.shape}, {wanted}"
+        )
+    return np.where(depth == DEPTH_NONE, np.nan, depth / 1000).astype(np.float32), part
 
 
 def read_warp(path: Path, size: tuple[int, int]) -> np.ndarray:

@@ -11,20 +11,22 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch.utils.data import Dataset
 
 from mavton_lite.data import decode
+from mavton_lite.data.facts import FACTS, read_tags
 from mavton_lite.data.sample import Sample
 
-Split = Literal["train", "test"]
+Split = Literal["train", "test", "val", "hard"]  # published data sets have the first two
 Pairs = Literal["paired", "unpaired"]
+SPLITS: tuple[Split, ...] = get_args(Split)
 
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".png")
 KEYPOINTS_ENDING = "_keypoints.json"
-WARP_ENDING = ".npz"
+TRUTH_ENDING = ".npz"
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,12 @@ class Layout:
     pose: tuple[str, ...]
     highest_label: int
     own_cloth: Callable[[str], str]  # file name of a person -> file name of the garment in the picture
-    lists_are_paired: bool  # do train_pairs.txt and test_pairs_same.txt name a person's own garment?
+    lists_are_paired: bool  # do train_pairs.txt and SPLIT_pairs_same.txt name a person's own garment?
 
     def lists(self, split: Split, pairs: Pairs) -> tuple[str, ...]:
         """The pair lists that may answer, the best first."""
-        if split == "test" and pairs == "paired":
-            return ("test_pairs_same.txt", "test_pairs.txt") if self.lists_are_paired else ("test_pairs.txt",)
+        if split != "train" and pairs == "paired" and self.lists_are_paired:
+            return (f"{split}_pairs_same.txt", f"{split}_pairs.txt")
         return (f"{split}_pairs.txt",)
 
     def folder(self, split_dir: Path, kind: Literal["parse", "pose"]) -> Path:
@@ -96,7 +98,7 @@ def read_pairs(layout: Layout, root: Path, split: Split, pairs: Pairs) -> list[t
             raise ValueError(f"{path}, line {number}: {error}") from None
     if not result:
         raise ValueError(f"{path}: found no pairs, wanted at least one line 'person.jpg cloth.jpg'")
-    as_listed = layout.lists_are_paired and path.name != "test_pairs.txt"
+    as_listed = layout.lists_are_paired and (split == "train" or path.name.endswith("_same.txt"))
     if pairs == "paired":
         return result if as_listed else [(person, layout.own_cloth(person)) for person, _ in result]
     if as_listed or (not layout.lists_are_paired and all(c == layout.own_cloth(p) for p, c in result)):
@@ -133,6 +135,7 @@ class FolderDataset(Dataset):
 
     Every item is a `Sample` of `size`; all items have the same keys. `truth_*` keys: on paired examples the person's
     own picture and parse, and the true warp where `warp-truth/` has it; on unpaired ones what `tryon-truth/` knows.
+    `tags`: where the Atelier wrote down what makes the example hard.
     Raises: ValueError naming the file, what was found and what was wanted.
     """
 
@@ -153,11 +156,14 @@ class FolderDataset(Dataset):
         }
         truth = split_dir / "tryon-truth"
         if pairs == "paired":
-            self._find_truth("truth_warp", split_dir / "warp-truth", people, WARP_ENDING)
+            self._find_truth("truth_warp", split_dir / "warp-truth", people, TRUTH_ENDING)
         elif truth.is_dir() and all(is_other_garment(*e) for e in self.examples):
             self._find_truth("truth_image", truth / "image", people, *PICTURE_ENDINGS)
             self._find_truth("truth_parse", truth / "image-parse", people, ".png")
-            self._find_truth("truth_warp", truth / "warp", people, WARP_ENDING)
+            self._find_truth("truth_warp", truth / "warp", people, TRUTH_ENDING)
+        # tags of an unpaired example are about the person and the Atelier's other garment for them
+        told = (split_dir / FACTS).is_file() and (pairs == "paired" or all(is_other_garment(*e) for e in self.examples))
+        self._tags = read_tags(split_dir / FACTS, people, pairs) if told else None
 
     def _find_truth(self, key: str, folder: Path, names: list[str], *endings: str) -> None:
         if folder.is_dir():
@@ -204,10 +210,15 @@ class FolderDataset(Dataset):
         """The person's and the garment's file name without their endings."""
         return stem(self.examples[index][0]), stem(self.examples[index][1])
 
-    def __getitem__(self, index: int) -> Sample:
+    def words(self, index: int) -> dict[str, str | list[str]]:
+        """What of a `Sample` is no tensor."""
         name, cloth_name = self.names(index)
+        tags = {} if self._tags is None else {"tags": list(self._tags[index])}
+        return {"name": name, "cloth_name": cloth_name, **tags}
+
+    def __getitem__(self, index: int) -> Sample:
         tensors = {k: torch.tensor(v) for k, v in self.arrays(index).items()}
-        return Sample(name=name, cloth_name=cloth_name, **to_sample_types(tensors))
+        return Sample(**self.words(index), **to_sample_types(tensors))
 
 
 def _signed(grey: torch.Tensor) -> torch.Tensor:

@@ -62,6 +62,7 @@ class Sample(TypedDict):
     cloth_mask: Tensor  # (1, H, W) float32, 0 or 1
     parse: Tensor  # (H, W) int64 LIP ids
     keypoints: Tensor  # (18, 3) float32
+    tags: NotRequired[list[str]]  # what makes it a hard case, where the data set says so
     truth_image: NotRequired[Tensor]  # (3, H, W) float32 in [-1, 1]
     truth_parse: NotRequired[Tensor]  # (H, W) int64
     truth_warp: NotRequired[Tensor]  # (2, H, W) float32: x, y in cloth pixels where garment shows, NaN elsewhere

@@ -46,7 +46,8 @@ def evaluate(
     `truth_warp` epe_px and epe_256_px (rescaled to 256 x 192) with the bounds on the same pixels: epe_256_px_none (no
     warp), epe_256_px_affine and epe_256_px_tps (least-squares fit to the truth, image by image).
     `predict` never sees the truth. `protocol` ("paired" or "unpaired") is what the data set gives; `seed` that of the
-    training. `learned=False` leaves LPIPS out. `limit` takes the first images only.
+    training. `learned=False` leaves LPIPS out. `limit` takes the first images only. The images' tags, where the data
+    set has them, are kept in the record, so that it can report by case.
     Raises: ValueError when the data set has no truth, no examples, or other pairs than `protocol` says.
     """
     if protocol not in ("paired", "unpaired"):
@@ -61,9 +62,11 @@ def evaluate(
     distance = LPIPS().to(device) if learned else None
     values: dict[str, list[float | None]] = {}
     names: list[str] = []
+    tags: list[list[str]] = []
     for indices in tqdm(list(_chunks(count, batch)), desc=f"evaluating {model}", disable=not progress):
         examples = collate([dataset[i] for i in indices])
         names += [f"{a} {b}" for a, b in zip(examples["name"], examples["cloth_name"], strict=True)]
+        tags += examples.pop("tags", [])
         examples = {k: v.to(device) if torch.is_tensor(v) else v for k, v in examples.items()}
         if "truth_image" not in examples or "truth_parse" not in examples:
             raise ValueError(
@@ -88,7 +91,7 @@ def evaluate(
         band_px=BAND_PX,
         profile=profile.name,
     )
-    return Record(model, rules, values, seed, commit(), notes or {})
+    return Record(model, rules, values, seed, commit(), notes or {}, tags or None)
 
 
 def _chunks(count: int, size: int) -> Iterable[Sequence[int]]:

@@ -1,106 +1,37 @@
-"""Write the world to disk in CP-VTON's layout, with its truth beside it.
+"""Write a world to disk in CP-VTON's layout: in any number of processes and parts, interrupted or not, the same bytes.
 
-Every example is a pure function of (seed, split, index): person `i` wears garment `i`, and its other garment is garment
-`i ^ 1`, so examples come in pairs that share two garments. Files are written under a temporary name and renamed; a
-journal of what is done makes an interrupted run continue, in any number of processes, to the same bytes.
+Files are written under a temporary name and renamed. A journal has a line for every example whose files are in place;
+the call that finds every example there writes what is about all of them: the lists of pairs, `SPLIT/examples.jsonl`
+(attributes and tags, a line an example) and, last, `manifest.json`. Only a few pairs are ever in memory.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import multiprocessing
 import os
+import re
 import signal
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from mavton_lite.config import SEED
-from mavton_lite.data.atelier.body import load_body
-from mavton_lite.data.atelier.garment import Garment, sample_garment
-from mavton_lite.data.atelier.people import Person, sample_person
-from mavton_lite.data.atelier.render import SUPERSAMPLE, Picture, Stage, flat_lay
-from mavton_lite.data.sample import COCO18, LIP_COLOURS
+from mavton_lite.data.atelier.encode import FOLDERS, encode, index_of
+from mavton_lite.data.atelier.example import SPLITS, VERSION, World, draw_pair, garment_of, keypoints_of, person_of
+from mavton_lite.data.atelier.render import PARTS
 
-VERSION = 1  # of the world: bump when the same seed would give other pictures
-SPLITS = ("train", "test")
-WARP_STEPS = 64  # steps a pixel in which the true warp is stored
-NO_WARP = -32768
-FOLDERS = ("image", "cloth", "cloth-mask", "image-parse", "pose", "warp-truth",
-           "tryon-truth/image", "tryon-truth/image-parse", "tryon-truth/warp")  # fmt: skip
-_HIDDEN_M = 0.11  # a joint this far behind what the camera sees is hidden
+__all__ = ["SPLITS", "VERSION", "World", "garment_of", "keypoints_of", "person_of", "write_world"]
 
-
-def person_of(seed: int, split: str, index: int) -> Person:
-    """Person `index` of a split."""
-    return sample_person(load_body(), np.random.default_rng([seed, SPLITS.index(split), index, 0]))
-
-
-def garment_of(seed: int, split: str, index: int) -> Garment:
-    """Garment `index` of a split: what person `index` wears, and person `index ^ 1` tries on."""
-    return sample_garment(np.random.default_rng([seed, SPLITS.index(split), index, 1]))
-
-
-def keypoints_of(stage: Stage) -> np.ndarray:
-    """COCO-18 key points (18, 3): x px, y px, confidence 1 (seen) or 0.5 (hidden); zeros outside the picture."""
-    named = {name.replace("_", " "): point for name, point in stage.person.keypoints.items()}
-    named["neck"] = (named["left shoulder"] + named["right shoulder"]) / 2
-    out = np.zeros((len(COCO18), 3))
-    for k, name in enumerate(COCO18):
-        if name in named:  # knees and ankles are never in the picture
-            x, y, depth = stage.project(named[name])
-            x, y = (x + 0.5) / SUPERSAMPLE - 0.5, (y + 0.5) / SUPERSAMPLE - 0.5
-            if 0 <= round(x) < stage.width and 0 <= round(y) < stage.height:
-                seen = depth - stage.depth[round(y) * SUPERSAMPLE, round(x) * SUPERSAMPLE] < _HIDDEN_M
-                out[k] = round(x, 3), round(y, 3), 1.0 if seen else 0.5
-    return out
-
-
-def render_pair(seed: int, split: str, pair: int, height: int, width: int) -> list[dict]:
-    """Examples 2 * pair and 2 * pair + 1: each with person in own and other garment, flat cloth, and key points."""
-    indices = (2 * pair, 2 * pair + 1)
-    garments = [garment_of(seed, split, i) for i in indices]
-    flats = [flat_lay(g, height, width) for g in garments]
-    out = []
-    for k, index in enumerate(indices):
-        stage = Stage(person_of(seed, split, index), height, width)
-        out.append(
-            dict(index=index, own=stage.wear(garments[k]), other=stage.wear(garments[1 - k]), flat=flats[k],
-                 keypoints=keypoints_of(stage))
-        )  # fmt: skip
-    return out
-
-
-def encode(example: dict) -> dict[str, bytes]:
-    """The files of one example, by path below the split's folder."""
-    own, other, flat, person, cloth = (
-        *(example[k] for k in ("own", "other", "flat")),
-        f"{example['index']:06d}_0",
-        f"{example['index']:06d}_1",
-    )
-    pose = {
-        "version": 1.0,
-        "people": [
-            {"face_keypoints": [], "pose_keypoints": [float(k) for k in example["keypoints"].ravel()],
-             "hand_right_keypoints": [], "hand_left_keypoints": []}
-        ],
-    }  # fmt: skip
-    return {
-        f"image/{person}.jpg": _jpeg(own.image),
-        f"cloth/{cloth}.jpg": _jpeg(flat.image),
-        f"cloth-mask/{cloth}.jpg": _jpeg((flat.parse > 0).astype(float)),
-        f"image-parse/{person}.png": _palette_png(own.parse),
-        f"pose/{person}_keypoints.json": json.dumps(pose).encode(),
-        f"warp-truth/{person}.npz": _warp(own),
-        f"tryon-truth/image/{person}.jpg": _jpeg(other.image),
-        f"tryon-truth/image-parse/{person}.png": _palette_png(other.parse),
-        f"tryon-truth/warp/{person}.npz": _warp(other),
-    }
+EXAMPLES = "examples.jsonl"
+_WAITING = 4  # pairs handed out ahead, per process
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def write_world(
@@ -112,112 +43,194 @@ def write_world(
     seed: int = SEED,
     workers: int | None = None,
     progress: bool = True,
+    *,
+    n_val: int = 0,
+    n_hard: int = 0,
+    look: str = "studio",
+    options: Collection[str] = (),
+    shard: tuple[int, int] = (1, 1),
 ) -> Path:
-    """Write a world of `n_train` + `n_test` examples under `root` -> its manifest.json; returns at once if it is there.
+    """Write a world under `root` -> its manifest.json; returns at once if it is there.
 
-    Raises: ValueError for odd counts, or when `root` holds another world (other seed, size or version).
+    `shard` (i, n) writes the i-th of n parts: into one folder, or into folders that are copied together afterwards.
+    The manifest is there when every part is: the last part writes it, or a call without `shard` after the copying.
+    `look` is a look of `look.py`; `options` are "coats" over some garments and "dresses" among them.
+    Raises: ValueError for an odd count, a size that is not 4:3, an unknown look, option or part, or when `root` holds
+    another world; OSError when the disk refuses.
     """
-    if n_train % 2 or n_test % 2 or n_train < 2 or n_test < 2:
-        raise ValueError(
-            f"examples come in pairs: n_train and n_test must be even and at least 2, got {n_train}, {n_test}"
-        )
+    world = World(seed, height, width, look, tuple(options))
+    counts = _checked_counts({"train": n_train, "test": n_test, "val": n_val, "hard": n_hard})
+    part, parts = shard
+    if not 1 <= part <= parts:
+        raise ValueError(f"shard: found {part}/{parts}, wanted i/n with 1 <= i <= n")
     root = Path(root)
-    world = {"version": VERSION, "seed": seed, "height": height, "width": width}
-    counts = {"train": n_train, "test": n_test}
-    manifest, journal = root / "manifest.json", root / "journal.jsonl"
+    manifest = root / "manifest.json"
     if manifest.exists():
         found = json.loads(manifest.read_text())
-        _same_world(manifest, found["world"], world)
+        _same_world(manifest, found["world"], world.card())
         if found["counts"] == counts:
             return manifest
-    for split in SPLITS:
+    for split in counts:
         for folder in FOLDERS:
             (root / split / folder).mkdir(parents=True, exist_ok=True)
-    digests = _read_journal(journal, world, root)
-    todo = [
-        (s, p)
-        for s in SPLITS
-        for p in range(counts[s] // 2)
-        if not {f"{s}/{2 * p}", f"{s}/{2 * p + 1}"} <= digests.keys()
-    ]
+    done = _done(root, world, counts)
+    mine = [(s, p) for s in counts for p in range(counts[s] // 2) if p % parts == part - 1]
+    todo = [(s, p) for s, p in mine if not {2 * p, 2 * p + 1} <= done[s]]
     with (
-        journal.open("a") as log,
+        _open_journal(root / _journal_name(part, parts), world) as journal,
         tqdm(
-            total=n_train + n_test,
-            initial=n_train + n_test - 2 * len(todo),
-            desc="Atelier",
+            total=2 * len(mine),
+            initial=2 * (len(mine) - len(todo)),
+            desc="Atelier" if parts == 1 else f"Atelier {part}/{parts}",
             unit="example",
             disable=not progress,
         ) as bar,
     ):
-        if not log.tell():
-            log.write(json.dumps({"world": world}) + "\n")
-        for done in _run(todo, (seed, height, width, str(root)), workers):
-            digests |= done
-            log.write(json.dumps(done) + "\n")
-            log.flush()
-            bar.update(len(done))
-    for name, other in (("train_pairs", 0), ("test_pairs", 1), ("test_pairs_same", 0)):
-        n = counts[name.split("_")[0]]
-        lines = "".join(f"{i:06d}_0.jpg {i ^ other:06d}_1.jpg\n" for i in range(n))
-        _write(root / f"{name}.txt", lines.encode())
-    wanted = {f"{s}/{i}": digests[f"{s}/{i}"] for s in SPLITS for i in range(counts[s])}
-    _write(manifest, json.dumps({"world": world, "counts": counts, "sha256": wanted}, indent=0).encode())
+        for lines in _run(todo, world, root, workers):
+            journal.write("".join(lines))
+            journal.flush()
+            bar.update(len(lines))
+    if todo:
+        done = _done(root, world, counts)
+    if all(len(done[s]) == n for s, n in counts.items()):
+        _finish(root, world, counts)
     return manifest
 
 
-def _run(todo: list, world: tuple, workers: int | None):
-    """Results of `_write_pair` as they come, from worker processes or from here."""
+def _checked_counts(counts: Mapping[str, int]) -> dict[str, int]:
+    """The splits that have examples.   Raises: ValueError naming a split whose count cannot be."""
+    for split, n in counts.items():
+        if n % 2 or n < 0 or (n < 2 and split in ("train", "test")):
+            least = 2 if split in ("train", "test") else 0
+            raise ValueError(
+                f"{split}: found {n} examples, wanted an even number, at least {least}: they come in pairs; "
+                f"the next is {max(n + n % 2, least)}"
+            )
+    return {s: counts[s] for s in SPLITS if counts[s]}
+
+
+def _run(todo: list[tuple[str, int]], world: World, root: Path, workers: int | None) -> Iterator[list[str]]:
+    """Journal lines of `_write_pair` as they come, from worker processes or from here."""
     workers = min(workers or os.cpu_count() or 1, len(todo))
     if workers <= 1:
         for split, pair in todo:
-            yield _write_pair(split, pair, *world)
+            yield _write_pair(world, root, split, pair)
         return
+    jobs, waiting = iter(todo), set()
     # Spawned, not forked: the caller may hold threads and an accelerator.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_ignore_interrupts) as pool:
-        jobs = [pool.submit(_write_pair, split, pair, *world) for split, pair in todo]
+    context = multiprocessing.get_context("spawn")
+    with _one_thread_each(), ProcessPoolExecutor(workers, context, initializer=_ignore_interrupts) as pool:
         try:
-            for job in as_completed(jobs):
-                yield job.result()
+            while True:
+                for job in islice(jobs, _WAITING * workers - len(waiting)):
+                    waiting.add(pool.submit(_write_pair, world, root, *job))
+                if not waiting:
+                    return
+                finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for job in finished:
+                    yield job.result()
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes started meanwhile do their sums in one thread: there is one process a core already."""
+    before = {k: os.environ.get(k) for k in _ONE_THREAD}
+    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                del os.environ[key]
+            else:
+                os.environ[key] = value
 
 
 def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # after Ctrl-C the pair at hand is finished, and no other is begun
 
 
-def _write_pair(split: str, pair: int, seed: int, height: int, width: int, root: str) -> dict[str, str]:
-    """Write two examples -> {"split/index": digest of its files}."""
-    out = {}
-    for example in render_pair(seed, split, pair, height, width):
-        digest = hashlib.sha256()
+def _write_pair(world: World, root: Path, split: str, pair: int) -> list[str]:
+    """Write two examples -> their journal lines."""
+    lines = []
+    for example in draw_pair(world, split, pair):
+        digest, size = hashlib.sha256(), 0
         for name, data in sorted(encode(example).items()):
-            _write(Path(root) / split / name, data)
+            _write(root / split / name, data)
             digest.update(name.encode() + b"\0" + data)
-        out[f"{split}/{example['index']}"] = digest.hexdigest()
-    return out
+            size += len(data)
+        row = {"split": split, "index": example.index, "sha256": digest.hexdigest(), "bytes": size}
+        lines.append(json.dumps(row | {"facts": example.facts}) + "\n")
+    return lines
 
 
-def _read_journal(journal: Path, world: dict, root: Path) -> dict[str, str]:
-    """Digests of the examples that an earlier run finished; a line cut off by a crash is dropped."""
-    digests: dict[str, str] = {}
-    if journal.exists():
-        whole = journal.read_text()
-        lines = whole[: whole.rfind("\n") + 1].splitlines()
-        journal.write_text("".join(line + "\n" for line in lines))
-        for k, line in enumerate(lines):
-            row = json.loads(line)
-            if k == 0:
-                _same_world(journal, row["world"], world)
-            else:
-                digests |= row
-    return {
-        key: d
-        for key, d in digests.items()
-        if (root / key.split("/")[0] / f"image/{int(key.split('/')[1]):06d}_0.jpg").exists()
-    }
+def _journal_name(part: int, parts: int) -> str:
+    return "journal.jsonl" if parts == 1 else f"journal-{part}-of-{parts}.jsonl"
+
+
+def _open_journal(path: Path, world: World):
+    """Open a journal to append to; a line cut off by a crash is removed first."""
+    if path.exists():
+        whole = path.read_bytes()
+        os.truncate(path, whole.rfind(b"\n") + 1)
+    journal = path.open("a", encoding="utf-8")
+    if not journal.tell():
+        journal.write(json.dumps({"world": world.card()}) + "\n")
+        journal.flush()
+    return journal
+
+
+def _journal_rows(root: Path, world: World) -> Iterator[dict[str, Any]]:
+    """The examples that all journals of a folder know of.   Raises: ValueError when one is of another world."""
+    for path in sorted(p for p in root.glob("journal*.jsonl") if re.fullmatch(r"journal(-\d+-of-\d+)?\.jsonl", p.name)):
+        with path.open("rb") as journal:
+            for k, line in enumerate(journal):
+                if not line.endswith(b"\n"):
+                    break  # cut off by a crash, or another part is writing it
+                row = json.loads(line)
+                if k == 0:
+                    _same_world(path, row["world"], world.card())
+                else:
+                    yield row
+
+
+def _done(root: Path, world: World, counts: Mapping[str, int]) -> dict[str, set[int]]:
+    """The finished examples of each split: those in a journal whose files are all there."""
+    done: dict[str, set[int]] = {s: set() for s in counts}
+    for row in _journal_rows(root, world):
+        if row["index"] < counts.get(row["split"], 0):
+            done[row["split"]].add(row["index"])
+    for split, indices in done.items():
+        for folder in FOLDERS:
+            indices &= {index_of(name) for name in os.listdir(root / split / folder)}
+    return done
+
+
+def _finish(root: Path, world: World, counts: Mapping[str, int]) -> None:
+    """Write what is about all examples: their facts, the pairs, and last the manifest."""
+    digests, size = {}, 0
+    for split, n in counts.items():
+        facts: list[str] = [""] * n
+        for row in _journal_rows(root, world):
+            if row["split"] == split and row["index"] < n:
+                facts[row["index"]] = json.dumps(row["facts"]) + "\n"
+                digests[f"{split}/{row['index']}"] = row["sha256"]
+                size += row["bytes"]
+        _write(root / split / EXAMPLES, "".join(facts).encode())
+        for folder in FOLDERS:  # what a killed process left
+            for path in (root / split / folder).glob(".*.tmp"):
+                path.unlink(missing_ok=True)
+    for split, n in counts.items():
+        names = {f"{split}_pairs": int(split != "train")} | ({} if split == "train" else {f"{split}_pairs_same": 0})
+        for name, other in names.items():
+            lines = "".join(f"{i:06d}_0.jpg {i ^ other:06d}_1.jpg\n" for i in range(n))
+            _write(root / f"{name}.txt", lines.encode())
+    ordered = {f"{s}/{i}": digests[f"{s}/{i}"] for s in counts for i in range(counts[s])}
+    card = {"world": world.card(), "counts": dict(counts), "bytes": size, "parts": PARTS, "sha256": ordered}
+    _write(root / "manifest.json", json.dumps(card, indent=0).encode())
 
 
 def _same_world(path: Path, found: dict, wanted: dict) -> None:
@@ -227,30 +240,11 @@ def _same_world(path: Path, found: dict, wanted: dict) -> None:
 
 def _write(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
-
-
-def _uint8(image: np.ndarray) -> np.ndarray:
-    return np.floor(image * 255 + 0.5).astype(np.uint8)
-
-
-def _jpeg(image: np.ndarray) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(_uint8(image)).save(out, "JPEG", quality=95, subsampling=0)
-    return out.getvalue()
-
-
-def _palette_png(labels: np.ndarray) -> bytes:
-    picture = Image.fromarray(labels)
-    picture.putpalette([k for colour in LIP_COLOURS for k in colour])
-    out = io.BytesIO()
-    picture.save(out, "PNG")
-    return out.getvalue()
-
-
-def _warp(picture: Picture) -> bytes:
-    warp = np.floor(picture.warp * WARP_STEPS + 0.5)
-    out = io.BytesIO()
-    np.savez_compressed(out, warp=np.where(np.isfinite(warp), warp, NO_WARP).astype(np.int16))
-    return out.getvalue()
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(
+            error.errno, f"{error.strerror}; once that is mended, the same command goes on from here", str(path)
+        ) from None
