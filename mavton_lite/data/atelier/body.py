@@ -64,7 +64,7 @@ class Body:
         The body lies between two baked adults of one sex, the face is free. `tone` of the skin leans the choice of the
         adults, but leaves every combination possible.
         """
-        gender, expected = self.phenotypes["gender"], 0.15 + 0.65 * self.phenotypes["african"]
+        gender, expected = self.phenotypes["male"], 0.15 + 0.65 * self.phenotypes["african"]
         odds = 0.3 + np.exp(-(((tone - expected) / 0.25) ** 2))
         first = rng.choice(len(gender), p=odds / odds.sum())
         odds *= np.abs(gender - gender[first]) < 0.15
@@ -103,6 +103,14 @@ class Body:
         posed = np.einsum("vij,vj->vi", blend, rest.vertices) + self.weights @ offset
         # Processors differ in the last bits of sines and sums; a micrometre grid makes one world of them.
         return Posed(np.round(posed / MICROMETRE) * MICROMETRE, blend, self.canonical)
+
+    def skin_rows(
+        self, rest: Rest, linear: np.ndarray, offset: np.ndarray, rows: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Posed vertices `rows` (N, 3) and their blended rotations (N, 3, 3), from `transforms`."""
+        weights = self.weights[rows]
+        blend = (weights @ linear.reshape(len(linear), 9)).reshape(-1, 3, 3)
+        return np.einsum("nij,nj->ni", blend, rest.vertices[rows]) + weights @ offset, blend
 
     def transforms(self, joints: np.ndarray, turns: dict[str, tuple]) -> tuple[np.ndarray, np.ndarray]:
         """What each bone does to points of the rest shape: rotation (B, 3, 3) and offset (B, 3).

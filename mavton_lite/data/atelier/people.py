@@ -48,7 +48,7 @@ def sample_person(stream: Stream, options: Collection[str] = (), look: str = "st
     """
     body = load_body()
     tone = float(stream("tone").random())
-    shape, gender = body.sample_shape(stream("body"))
+    shape, gender = body.sample_shape(stream("body"), tone)
     arms, posed, bends = sample_pose(body, shape, stream("pose"))
     return Person(
         posed=posed,

@@ -33,7 +33,7 @@ KEPT_BONES = [
         *[f"finger{i}-{j}" for i in range(1, 6) for j in (1, 2, 3)])],
 ]  # fmt: skip
 MIDDLE = dict(gender=0.5, age=0.7, muscle=0.5, weight=0.5, height=0.5, proportions=0.5)
-PHENOTYPES = [*MIDDLE, "african", "asian", "caucasian"]
+PHENOTYPES = ["age", "muscle", "weight", "height", "proportions", "african", "asian", "caucasian"]
 
 # Local changes, with the standard deviation of each; one value serves the left and the right side.
 FIGURE = {
@@ -120,16 +120,16 @@ def local_changes(
 
 def adults(n: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Phenotypes (n,) of adults of 25 to 65 years (2/3 to 0.87 of MakeHuman's age)."""
-    gender = rng.beta(0.3, 0.3, n)
+    male = rng.beta(0.25, 0.25, n)
     mix = rng.dirichlet([0.45, 0.45, 0.45], n)  # near one corner more often than in the middle
     return dict(
-        gender=gender,
+        gender=1 - male,  # anny's scale runs from male to female
         age=0.667 + 0.205 * rng.random(n) ** 1.4,
-        muscle=(0.42 + 0.16 * gender + rng.normal(0, 0.11, n)).clip(0.2, 0.8),
-        weight=(0.48 + rng.normal(0, 0.14, n)).clip(0.22, 0.84),
-        height=(0.5 + rng.normal(0, 0.09, n)).clip(0.3, 0.7),
-        proportions=rng.uniform(0.1, 0.8, n),
-        cupsize=rng.uniform(0.25, 0.75, n),
+        muscle=(0.42 + 0.16 * male + rng.normal(0, 0.16, n)).clip(0.15, 0.9),
+        weight=(0.46 + rng.normal(0, 0.24, n)).clip(0.1, 0.95),
+        height=(0.45 + rng.normal(0, 0.09, n)).clip(0.25, 0.7),
+        proportions=rng.uniform(0, 0.6, n),  # 0 is what MakeHuman calls ideal
+        cupsize=rng.uniform(0.2, 0.75, n),
         firmness=rng.uniform(0.5, 0.85, n),
         african=mix[:, 0],
         asian=mix[:, 1],
@@ -261,8 +261,8 @@ def main() -> None:
         joint_components=body_components[:, len(kept) :].astype(np.float32),
         face_joint_components=face_components[:, len(kept) :].astype(np.float32),
         people=coefficients.astype(np.float16),
-        phenotypes=np.array([people[k] for k in PHENOTYPES], np.float16).T,
-        phenotype_names=np.array(PHENOTYPES),
+        phenotypes=np.array([1 - people["gender"], *(people[k] for k in PHENOTYPES)], np.float16).T,
+        phenotype_names=np.array(["male", *PHENOTYPES]),
         bones=np.array(KEPT_BONES),
         parents=np.array(parent, np.int16),
         orientation=orientation[bone].astype(np.float32),
