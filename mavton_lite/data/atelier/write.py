@@ -211,14 +211,14 @@ def _done(root: Path, world: World, counts: Mapping[str, int]) -> dict[str, set[
 
 def _finish(root: Path, world: World, counts: Mapping[str, int]) -> None:
     """Write what is about all examples: their facts, the pairs, and last the manifest."""
-    digests, size = {}, 0
+    digests: dict[str, str] = {}
+    sizes: dict[str, list[int]] = {}
     for split, n in counts.items():
-        facts: list[str] = [""] * n
-        for row in _journal_rows(root, world):
+        facts, sizes[split] = [""] * n, [0] * n
+        for row in _journal_rows(root, world):  # an example whose files were lost has more than one
             if row["split"] == split and row["index"] < n:
-                facts[row["index"]] = json.dumps(row["facts"]) + "\n"
+                facts[row["index"]], sizes[split][row["index"]] = json.dumps(row["facts"]) + "\n", row["bytes"]
                 digests[f"{split}/{row['index']}"] = row["sha256"]
-                size += row["bytes"]
         _write(root / split / EXAMPLES, "".join(facts).encode())
         for folder in FOLDERS:  # what a killed process left
             for path in (root / split / folder).glob(".*.tmp"):
@@ -229,8 +229,8 @@ def _finish(root: Path, world: World, counts: Mapping[str, int]) -> None:
             lines = "".join(f"{i:06d}_0.jpg {i ^ other:06d}_1.jpg\n" for i in range(n))
             _write(root / f"{name}.txt", lines.encode())
     ordered = {f"{s}/{i}": digests[f"{s}/{i}"] for s in counts for i in range(counts[s])}
-    card = {"world": world.card(), "counts": dict(counts), "bytes": size, "parts": PARTS, "sha256": ordered}
-    _write(root / "manifest.json", json.dumps(card, indent=0).encode())
+    card = {"world": world.card(), "counts": dict(counts), "bytes": sum(map(sum, sizes.values())), "parts": PARTS}
+    _write(root / "manifest.json", json.dumps(card | {"sha256": ordered}, indent=0).encode())
 
 
 def _same_world(path: Path, found: dict, wanted: dict) -> None:
