@@ -41,11 +41,6 @@ class Complexion:
     rouge: float
     nails: np.ndarray
 
-    def stain(self, blood: np.ndarray, melanin: np.ndarray | float = 0.0) -> np.ndarray:
-        """The skin's colour (..., 3) with more blood or pigment (...) under it."""
-        melanin = np.broadcast_to(melanin, np.shape(blood))
-        return self.skin * np.exp(-np.multiply.outer(blood, BLOOD) - np.multiply.outer(melanin, MELANIN))
-
 
 def sample_complexion(rng: np.random.Generator, gender: float, tone: float) -> Complexion:
     """A random face for a gender (0 female .. 1 male) and a tone (0 light .. 1 deep)."""
@@ -56,8 +51,8 @@ def sample_complexion(rng: np.random.Generator, gender: float, tone: float) -> C
     warm, olive = rng.uniform(-1, 1), rng.uniform(-1, 1)  # undertone: rosy to golden, red to green
     skin = np.clip(skin * (1 + warm * np.array([0.0, 0.016, -0.045]) + olive * np.array([-0.022, 0.010, -0.008])), 0, 1)
     made_up = (not man) and rng.random() < 0.55
-    lips = skin * np.exp(-rng.uniform(0.75, 1.15) * BLOOD - (0.10 + 0.12 * tone) * MELANIN)
-    lips = lips + 0.05 * tone * np.array([0.9, 0.25, 0.3])
+    lips = skin * np.exp(-rng.uniform(0.75, 1.15) * (1 - 0.45 * tone) * BLOOD - (0.10 + 0.12 * tone) * MELANIN)
+    lips = lips + 0.035 * tone * np.array([0.9, 0.45, 0.5])
     if made_up:
         paint = np.array([[0.72, 0.22, 0.26], [0.78, 0.40, 0.40], [0.60, 0.16, 0.24], [0.74, 0.46, 0.40]])
         lips = lips + (paint[rng.integers(4)] * (1 - 0.35 * tone) - lips) * rng.uniform(0.25, 0.75)

@@ -14,7 +14,7 @@ from mavton_lite.data.atelier.layer import Camera, Drawn, Layer
 from mavton_lite.data.atelier.light import Lamps, occlusion
 from mavton_lite.data.atelier.raster import rasterise
 from mavton_lite.data.atelier.scalp import above_hairline
-from mavton_lite.data.atelier.strands import Strands, unit
+from mavton_lite.data.atelier.strands import Strands, bind, unit
 from mavton_lite.data.atelier.styles import VARIANTS, strands_of
 
 HAIR = 2
@@ -89,8 +89,6 @@ def _strands(style: str, variant: int, mirrored: bool) -> Strands:
     strands = strands_of(style, variant)
     if not mirrored:
         return strands
-    from mavton_lite.data.atelier.strands import bind
-
     flip = np.array([-1.0, 1, 1])
     other = bind(
         strands.points * flip, strands.normal * flip, 1.0, strands.depth, strands.lock, np.random.default_rng(0)
@@ -139,6 +137,7 @@ def _draw_strands(camera: Camera, hair: Hair, person, lamps: Lamps, strands: Str
     along /= np.sqrt((along**2).sum(-1, keepdims=True)) + 1e-6
     half = 0.5 * np.maximum(strands.width * camera.px_per_m, 0.9)[..., None]
     side = np.stack([-along[..., 1], along[..., 0]], -1) * half
+    at[..., 2] -= 0.0015 * strands.tint[:, None]  # ribbons that lie in one plane keep an order
     corners = np.repeat(at[:, :, None], 2, 2)
     corners[:, :, 0, :2] -= side
     corners[:, :, 1, :2] += side
@@ -163,8 +162,8 @@ def _draw_strands(camera: Camera, hair: Hair, person, lamps: Lamps, strands: Str
             strands.width.max() * camera.px_per_m / 4 - 0.4, 0, 1
         )  # hairs within a ribbon, where one can see them
         u = shown[seen.hit][:, 3]
-        hairs = 1 + 0.22 * fine * np.sin(7 * u + 40 * strands.tint[ribbon] * 5)
-        shade = 1 - 1.3 * occlusion(seen.depth, camera.px_per_m)[seen.hit]
+        hairs = 1 + 0.13 * fine * np.sin(6 * u + 200 * strands.tint[ribbon])
+        shade = 1 - 1.1 * occlusion(seen.depth, camera.px_per_m)[seen.hit]
         painted[hit] = shown[seen.hit][:, :3] * (hairs * shade)[:, None]
     return Drawn(hit, depth, painted, np.where(hit, HAIR, 0).astype(np.uint8))
 
@@ -185,6 +184,6 @@ def _lit(hair: Hair, lamps: Lamps, strands: Strands, tangent: np.ndarray, normal
         along = unit(tangent + (shift + 0.06 * strands.tint[:, None, None]) * normal) @ half
         return (np.clip(1 - along**2, 0, 1) ** (power / 2))[..., None]
 
-    white = 0.16 * hair.gloss * gleam(-0.12, 90) * (0.35 + hair.colour.mean())
-    warm = 0.55 * hair.gloss * gleam(0.14, 24) * base
-    return base * light * inner * 0.95 + facing * (white + warm + 0.04 * hair.gloss * gleam(-0.05, 40))
+    white = 0.16 * hair.gloss * gleam(-0.12, 90) * (0.40 + 0.4 * hair.colour.mean())
+    warm = 0.50 * hair.gloss * gleam(0.14, 24) * base * (1 - 0.8 * hair.colour.mean())
+    return base * light * inner * 0.92 + facing * (white + warm + 0.04 * hair.gloss * gleam(-0.05, 40))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mavton_lite.data.atelier.speckle import speckle
+
 MIDDLE_Y = -0.055  # of the head, seen from above
 # Azimuth from the front (degrees) over temple, ear and nape, and the height of the hairline there (metres).
 AZIMUTH = np.array([0, 14, 26, 38, 48, 58, 66, 72, 77, 83, 85, 104, 112, 124, 145, 180])
@@ -22,6 +24,6 @@ def above_hairline(points: np.ndarray) -> np.ndarray:
     x, z = points[..., 0], points[..., 2]
     around = azimuth(points)
     line = np.interp(around, AZIMUTH, HEIGHT)
-    ragged = 0.0016 * np.sin(310 * x + 1.3) + 0.0012 * np.sin(730 * x + 0.4 + 90 * z)
+    ragged = 0.0030 * speckle(np.abs(x) + 0.3 * x + 1, points[..., 1] + z + 1, 0.009)
     ear = (np.abs(x) > 0.0745) & (z < 0.912) & (around > 82) & (around < 112)
     return np.where(ear, -0.02, z - line + ragged)

@@ -9,6 +9,7 @@ from zlib import crc32
 import numpy as np
 
 from mavton_lite.data.atelier.scalp import MIDDLE_Y, azimuth
+from mavton_lite.data.atelier.speckle import ramp
 from mavton_lite.data.atelier.strands import Cut, Strands, bind, grow, unit
 
 VARIANTS = {
@@ -17,155 +18,188 @@ VARIANTS = {
 CROWN = np.array([0.0, -0.005, 1.015])
 
 
-def _ramp(value, low, high):
-    t = np.clip((value - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
-
-
-def _parted(at_x: float, back: float, lift: float):
-    """Strands that leave a parting to both sides."""
+def _parted(at_x: float, back: float, lift: float, fringe: bool):
+    """Strands that leave a parting to both sides; a fringe falls forward."""
 
     def start(root: np.ndarray, normal: np.ndarray) -> np.ndarray:
         side = np.tanh((root[:, 0] - at_x) / 0.012)
         flow = np.stack([side, np.full(len(root), back), -0.25 * np.abs(side)], 1)
+        if fringe:
+            front = _fringe(root)[:, None]
+            flow = (1 - front) * flow + front * np.stack([0.8 * root[:, 0] / 0.06, -np.ones(len(root)), 0 * side], 1)
         flow -= normal * (flow * normal).sum(1, keepdims=True)
         return unit(flow) + lift * normal
 
     return start
 
 
+def _fringe(root: np.ndarray) -> np.ndarray:
+    """Roots whose hair falls on the forehead, 0..1."""
+    return ramp(azimuth(root), 42, 30) * ramp(root[:, 1], -0.055, -0.075)
+
+
 def _swept(x: float, y: float, lift: float, whorl: float = 0.5):
     """Strands combed in one direction on top; at the sides they lie down and a little forward."""
 
     def start(root: np.ndarray, normal: np.ndarray) -> np.ndarray:
-        top = _ramp(root[:, 2], 0.955, 0.99)[:, None]
+        top = ramp(root[:, 2], 0.950, 0.99)[:, None]
         flow = np.array([x, y, 0.0]) + whorl * unit((root - CROWN) * [1, 1, 0])
-        sides = np.array([0.0, -0.35, -1.0])
+        sides = np.array([0.0, -0.30, -1.0])
         flow = unit(top * flow + (1 - top) * sides)
         flow -= normal * (flow * normal).sum(1, keepdims=True)
-        return unit(flow) + lift * normal * (0.3 + 0.7 * top)
+        return unit(flow) + lift * normal * (0.25 + 0.75 * top)
 
     return start
 
 
-def _face_free(at: np.ndarray, root: np.ndarray, strength: float = 1.6) -> np.ndarray:
+def _face_free(at: np.ndarray, root: np.ndarray, strength: float) -> np.ndarray:
     """A push out of the oval in front of the face."""
     x, z = at[:, 0], at[:, 2] - 0.875
-    oval = (x / 0.073) ** 2 + (z / 0.108) ** 2
-    inside = _ramp(oval, 1.25, 0.85) * _ramp(at[:, 1], -0.055, -0.085)
+    oval = (x / 0.071) ** 2 + (z / 0.104) ** 2
+    inside = ramp(oval, 1.15, 0.80) * ramp(at[:, 1], -0.050, -0.080)
     side = np.where(np.abs(x) > 0.004, np.sign(x), np.sign(root[:, 0]) + (root[:, 0] == 0))
     out = np.zeros_like(at)
     out[:, 0] = strength * inside * side
-    out[:, 1] = 0.35 * strength * inside
+    out[:, 1] = 0.5 * strength * inside
     return out
 
 
 def _short(variant: int, top: float, sides: float) -> Cut:
     x, y, lift, height = [
-        (0.9, -0.15, 0.35, 0.016),
-        (0.25, 0.9, 0.9, 0.022),
-        (0.2, -1.0, 0.35, 0.014),
-        (-0.5, 0.3, 0.8, 0.020),
+        (0.95, -0.30, 0.12, 0.012),  # combed to one side
+        (0.25, 0.9, 0.60, 0.018),  # brushed up and back
+        (0.2, -1.0, 0.08, 0.009),  # forward
+        (-0.6, -0.5, 0.25, 0.014),  # ruffled
     ][variant]
 
     def length(root, rng):
-        share = _ramp(root[:, 2], 0.935, 0.985)
-        return (sides + (top - sides) * share) * rng.uniform(0.75, 1.15, len(root))
+        share = ramp(root[:, 2], 0.925, 0.985)
+        return (sides + (top - sides) * share) * rng.uniform(0.8, 1.1, len(root))
 
     def volume(root):
-        return 0.003 + (height - 0.003) * _ramp(root[:, 2], 0.93, 0.99)
+        return 0.0025 + (height - 0.0025) * ramp(root[:, 2], 0.93, 0.99)
 
     return Cut(
-        count=1900, locks=260, points=7, length=length, start=_swept(x, y, lift), volume=volume, gravity=0.22,
-        stiffness=0.72, clump=0.6, rough=0.10, width=0.0036,
+        count=2000, locks=330, points=7, length=length, start=_swept(x, y, lift), volume=volume, gravity=0.20, lay=0.75,
+        stiffness=0.70, clump=0.5, rough=0.10 if variant == 3 else 0.045, width=0.0040,
     )  # fmt: skip
 
 
 def _crop(variant: int) -> Cut:
-    cut = _short(2 if variant else 0, 0.016, 0.008)
+    cut = _short(2 if variant else 0, [0.013, 0.020][variant], 0.009)
+    volume = [0.003, 0.006][variant]
     return replace(
-        cut, volume=lambda r: np.full(len(r), 0.0035), points=4, count=1700, locks=1700, clump=0.0, rough=0.2
+        cut, volume=lambda r: np.full(len(r), volume), points=4, locks=2000, clump=0.0, lay=0.8, width=0.0030
     )
 
 
 def _curls(variant: int, afro: bool) -> Cut:
-    size = ([0.055, 0.085][variant]) if afro else [0.045, 0.07, 0.12][variant]
+    size = ([0.038, 0.062][variant]) if afro else [0.045, 0.075, 0.13][variant]
 
     def length(root, rng):
-        around = _ramp(azimuth(root), 20, 60)
-        trim = 0.55 + 0.45 * _ramp(root[:, 2], 0.86, 0.96)
-        return size * trim * (0.85 + 0.15 * around) * rng.uniform(0.8, 1.1, len(root))
+        trim = 0.45 + 0.55 * ramp(root[:, 2], 0.84, 0.96)
+        return size * trim * rng.uniform(0.88, 1.06, len(root))
 
     def start(root, normal):
-        flow = np.array([0.0, 0.25, 0.15]) if afro else np.array([0.0, -0.2, 0.3])
-        return normal + flow
+        return normal + (np.array([0.0, 0.25, 0.10]) if afro else np.array([0.0, -0.1, 0.2]))
 
     return Cut(
-        count=1500 if afro else 1300, locks=700 if afro else 240, points=12, length=length, start=start,
-        volume=lambda r: np.full(len(r), 0.8 * size if afro else 0.028), gravity=0.02 if afro else 0.25,
-        pull=None if afro else lambda at, root, s: _face_free(at, root, 0.8),
-        stiffness=0.85 if afro else 0.6, clump=0.1 if afro else 0.35, rough=0.22 if afro else 0.15,
-        curl=(0.0055, 0.020) if afro else (0.0075, 0.032), width=0.0030,
+        count=1700 if afro else 1300, locks=800 if afro else 260, points=8 if afro else 9, length=length, start=start,
+        volume=lambda r: np.full(len(r), 0.85 * size if afro else 0.026), gravity=0.02 if afro else 0.35,
+        pull=None if afro else lambda at, root, s: _face_free(at, root, 1.0),
+        stiffness=0.85 if afro else 0.6, clump=0.1 if afro else 0.45, rough=0.20 if afro else 0.12, finer=2,
+        curl=(0.0050, 0.022) if afro else (0.0070, 0.034), width=0.0030, blunt=0.6,
     )  # fmt: skip
 
 
-def _hanging(variant: int, end: tuple[float, float], lanes, back: float, volume: float = 0.020, wave=(0.0, 0.1)) -> Cut:
-    """Parted hair that hangs down; `lanes(at, root, s)` is what makes it bob or fall behind or in front."""
-    part = [0.0, 0.028, -0.028, 0.012][variant]
-
-    def length(root, rng):
-        reach = np.where(root[:, 2] > 0.93, 0.055 + 0.6 * np.abs(root[:, 0] - part), 0.0) + root[:, 2]
-        return np.clip(reach - rng.uniform(*end, len(root)), 0.03, None)
-
-    def pull(at, root, s):
-        return _face_free(at, root) + lanes(at, root, s)
-
-    return Cut(
-        count=1500, locks=150, points=15, length=length, start=_parted(part, back, 0.30), pull=pull,
-        volume=lambda r: 0.010 + (volume - 0.010) * _ramp(r[:, 2], 0.86, 0.98), gravity=0.95, stiffness=0.62, clump=0.55,
-        curl=wave, rough=0.05, width=0.0040,
-    )  # fmt: skip
-
-
-def _bob(variant: int) -> Cut:
-    end = [(0.795, 0.815), (0.765, 0.79), (0.78, 0.80), (0.81, 0.83)][variant]
-
-    def lanes(at, root, s):
-        low = _ramp(at[:, 2], 0.86, 0.80)[:, None]
-        inwards = -unit((at - [0, MIDDLE_Y, 0]) * [1, 1, 0])
-        return 0.75 * low * inwards
-
-    return _hanging(variant, end, lanes, 0.15, 0.024)
-
-
-def _behind(at, root, s):
+def _lane(at: np.ndarray, root: np.ndarray, heights, widths, strength: float) -> np.ndarray:
+    """A pull sideways to where hair hangs at each height; every strand keeps a little to itself."""
+    spread = 0.014 + 0.016 * ramp(at[:, 2], 0.80, 0.60)
+    own = spread * np.sin(7000 * root[:, 1] + 3000 * root[:, 2])
+    lane = np.interp(at[:, 2], heights, widths) + own
+    side = np.where(np.abs(at[:, 0]) > 0.01, np.sign(at[:, 0]), np.sign(root[:, 0]))
     out = np.zeros_like(at)
-    low = _ramp(at[:, 2], 0.95, 0.86)
-    out[:, 1] = 1.5 * low * _ramp(at[:, 1], 0.075, 0.0)
-    out[:, 0] = -0.3 * np.sign(at[:, 0]) * _ramp(np.abs(at[:, 0]), 0.10, 0.16) * low
+    out[:, 0] = strength * ramp(at[:, 2], 0.95, 0.90) * np.clip((lane - np.abs(at[:, 0])) / 0.02, -1, 1) * side
     return out
 
 
+def _hanging(
+    variant: int, end: tuple[float, float], lanes, back: float, volume: float, wave=(0.0, 0.1), fringe: bool = False
+) -> Cut:
+    """Parted hair that hangs down; `lanes(at, root, s)` is what makes it bob or fall behind or in front."""
+    part = [0.0, 0.028, -0.028, 0.014][variant]
+
+    def length(root, rng):
+        over = np.where(root[:, 2] > 0.93, 0.045 + 0.5 * np.abs(root[:, 0] - part), 0.0) + root[:, 2]
+        reach = np.clip(over - rng.uniform(*end, len(root)), 0.03, None)
+        return np.where(fringe & (_fringe(root) > 0.5), rng.uniform(0.062, 0.080, len(root)), reach)
+
+    def pull(at, root, s):
+        loose = (1 - _fringe(root) if fringe else np.ones(len(root)))[:, None]
+        return loose * (_face_free(at, root, 1.5) + lanes(at, root, s)) - (1 - loose) * [0.0, 0.15, 0.25]
+
+    return Cut(
+        count=1600, locks=170, points=14, length=length, start=_parted(part, back, 0.22, fringe), pull=pull,
+        volume=lambda r: 0.008 + (volume - 0.008) * ramp(r[:, 2], 0.86, 0.98), gravity=0.95, stiffness=0.60, clump=0.4,
+        curl=wave, rough=0.035, width=0.0044, finer=2 if wave[0] else 1, keep=lambda p: _off_face(p, fringe),
+        dense=lambda at: 1 + (2.5 * _fringe(at) if fringe else 0) + 0.6 * ramp(at[:, 1], 0.0, -0.06),
+    )  # fmt: skip
+
+
+def _off_face(points: np.ndarray, fringe: bool) -> np.ndarray:
+    """Which strands (S, K, 3) leave the face free, but for a fringe."""
+    x, z = points[..., 0] / 0.064, (points[..., 2] - 0.868) / 0.090
+    crossing = ((x**2 + z**2 < 1) & (points[..., 1] < -0.075)).any(1)
+    return ~crossing | ((_fringe(points[:, 0]) > 0.5) & fringe)
+
+
+def _bob(variant: int) -> Cut:
+    end = [(0.80, 0.815), (0.775, 0.792), (0.765, 0.785), (0.815, 0.83)][variant]
+
+    def lanes(at, root, s):
+        low = ramp(at[:, 2], 0.85, 0.80)[:, None]
+        inwards = -unit((at - [0, MIDDLE_Y, 0]) * [1, 1, 0])
+        return 0.45 * low * inwards + _lane(at, root, [0.77, 0.85, 0.93], [0.082, 0.096, 0.092], 0.6)
+
+    return _hanging(variant, end, lanes, 0.15, 0.020, fringe=variant in (1, 3))
+
+
+def _behind(at: np.ndarray, root: np.ndarray) -> np.ndarray:
+    """Pulls that bring hair behind the shoulders."""
+    out = _lane(at, root, [0.60, 0.74, 0.80, 0.87, 0.93], [0.085, 0.078, 0.070, 0.084, 0.088], 0.8)
+    out[:, 1] += 1.5 * ramp(at[:, 2], 0.93, 0.84) * ramp(at[:, 1], 0.085, 0.01)
+    return out
+
+
+WAVES = [(0.0, 0.1), (0.006, 0.12), (0.0, 0.1), (0.007, 0.095)]
+
+
 def _long(variant: int) -> Cut:
-    wave = [(0.0, 0.1), (0.006, 0.11), (0.0, 0.1), (0.009, 0.07)][variant]
-    return _hanging(variant, (0.50, 0.60), _behind, 0.45, 0.018, wave)
+    lanes = lambda at, root, s: _behind(at, root)  # noqa: E731
+    cut = _hanging(variant, (0.50, 0.60), lanes, 0.45, 0.016, WAVES[variant], fringe=variant == 2)
+
+    def keep(points):
+        before = (points[..., 2] < 0.76) & (points[..., 1] < 0.0)
+        return cut.keep(points) & ~before.any(1)
+
+    return replace(cut, keep=keep)
 
 
 def _in_front(variant: int) -> Cut:
-    """Variant 0 and 1: both sides; 2 and 3: one side, the other behind."""
-    wave = [(0.0, 0.1), (0.008, 0.10), (0.005, 0.13), (0.0, 0.1)][variant]
+    """Variants 0 and 1: both sides; 2 and 3: one side, the other behind."""
 
     def lanes(at, root, s):
-        forward = (azimuth(root) < 118) & ((variant < 2) | (root[:, 0] > 0))
-        lane = np.sign(root[:, 0]) * (0.062 + 0.055 * np.abs(np.sin(9000 * root[:, 2])))
-        low = _ramp(at[:, 2], 0.88, 0.80)
-        front = np.zeros_like(at)
-        front[:, 1] = -1.1 * low * _ramp(at[:, 1], -0.135, -0.06)
-        front[:, 0] = np.clip((lane - at[:, 0]) / 0.03, -1, 1) * 0.8 * low
-        return np.where(forward[:, None], front, _behind(at, root, s))
+        forward = (azimuth(root) < 135) & ((variant < 2) | (root[:, 0] > 0))
+        front = _lane(at, root, [0.52, 0.66, 0.74, 0.80, 0.87, 0.93], [0.084, 0.096, 0.090, 0.076, 0.084, 0.088], 0.9)
+        front[:, 1] -= 1.2 * ramp(at[:, 2], 0.88, 0.80) * ramp(at[:, 1], -0.145, -0.07)
+        return np.where(forward[:, None], front, _behind(at, root))
 
-    cut = _hanging(variant, (0.50, 0.585), lanes, 0.12, 0.020, wave)
-    return replace(cut, volume=lambda r: np.full(len(r), 0.022))
+    cut = _hanging(variant, (0.50, 0.585), lanes, 0.12, 0.018, WAVES[(variant + 1) % 4])
+
+    def volume(root):
+        return 0.010 + 0.010 * ramp(root[:, 2], 0.86, 0.98)
+
+    return replace(cut, volume=volume, chest=0.024)
 
 
 def _tied(variant: int) -> Strands:
@@ -185,7 +219,8 @@ def _tied(variant: int) -> Strands:
         return away * 1.22 + 0.004
 
     cut = Cut(
-        count=1500, locks=220, points=10, length=length, start=start, pull=pull, volume=lambda r: np.full(len(r), 0.008),
+        count=1500, locks=220, points=10, length=length, start=start, pull=pull,
+        volume=lambda r: np.full(len(r), 0.006),
         gravity=0.0, stiffness=0.5, clump=0.25, rough=0.03, width=0.0036,
     )  # fmt: skip
     rng = np.random.default_rng(crc32(b"tied") + variant)
