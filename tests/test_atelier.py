@@ -14,7 +14,7 @@ from mavton_lite.data.atelier.body import load_body, rotation, vertex_normals
 from mavton_lite.data.atelier.cloth import HEIGHT, WIDTH
 from mavton_lite.data.atelier.garment import tights_mesh
 from mavton_lite.data.atelier.raster import rasterise
-from mavton_lite.data.atelier.render import LEFT_ARM, RIGHT_ARM, UPPER
+from mavton_lite.data.atelier.render import LEFT_ARM, PARTS, RIGHT_ARM, UPPER
 from mavton_lite.data.atelier.write import keypoints_of
 from mavton_lite.data.sample import COCO18
 
@@ -151,12 +151,18 @@ def test_parse_and_warp_agree(examples):
 
 
 def test_only_the_garments_differ(examples):
+    """The parse differs under the garments only; the picture also where their shadows fall, and no further."""
     for stage, own, other in examples:
         a, b = stage.wear(own), stage.wear(other)
         changed = (a.cover > 0) | (b.cover > 0)
-        np.testing.assert_array_equal(a.image[~changed], b.image[~changed])
         np.testing.assert_array_equal(a.parse[~changed], b.parse[~changed])
+        reach = int(np.ceil(0.12 * stage.camera.scale))  # of shadows: 7 cm along the light, 5 cm around
+        far = ~binary_dilation(changed, np.ones((3, 3)), iterations=reach)
+        assert far.any()
+        np.testing.assert_array_equal(a.image[far], b.image[far])
         assert np.abs(a.image - b.image)[changed].mean() > 0.01
+        ratio = (b.image / np.clip(a.image, 0.02, 1))[~changed]
+        assert 0.5 < ratio.min() and ratio.max() < 2  # a shadow, not another colour
 
 
 def test_depth_order(examples):
@@ -164,17 +170,43 @@ def test_depth_order(examples):
     n_arm = 0
     for stage, garment, _ in examples:
         worn = stage.wear(garment)
-        faces = tights_mesh().faces
+        faces = garment.mesh()
         draped = garment.drape(stage.person.vertices)
-        cloth = rasterise(stage.project(draped), faces, 2 * H, 2 * W, keep=garment.keep(faces)).depth
+        cloth = rasterise(stage.camera.project(draped), faces, 2 * H, 2 * W, keep=garment.keep(faces)).depth
         near = lambda depth: depth.reshape(H, 2, W, 2).min((1, 3))  # noqa: E731
         arm = binary_erosion(np.isin(worn.parse, (LEFT_ARM, RIGHT_ARM)))
         behind = arm & np.isfinite(near(cloth))
         n_arm += behind.sum()
         assert (near(stage.depth)[behind] < near(cloth)[behind] + 0.012).all()
         hair = binary_erosion(worn.parse == 2) & np.isfinite(near(cloth))
-        assert (near(stage.depth)[hair] < near(cloth)[hair] + 1e-9).all()
+        assert (near(stage.depth)[hair] < near(cloth)[hair] + 0.012).all()
+        assert (worn.depth <= near(stage.depth) + 1e-9).all()
     assert n_arm > 100
+
+
+def test_depth_is_known_where_there_is_somebody(examples):
+    for stage, garment, _ in examples:
+        worn = stage.wear(garment)
+        np.testing.assert_array_equal(np.isfinite(worn.depth) | (worn.parse == 0), np.ones((H, W), bool))
+        inside = worn.depth[np.isfinite(worn.depth)]
+        assert inside.max() - inside.min() < 1.2  # one adult
+
+
+def test_parts_are_below_the_clothes(examples):
+    for stage, garment, _ in examples:
+        part, parse = stage.part, stage.wear(garment).parse
+        assert set(np.unique(part)) <= set(range(len(PARTS)))
+        names = np.array(PARTS)[part]
+        for side, label in (("left", LEFT_ARM), ("right", RIGHT_ARM)):
+            bare = binary_erosion(parse == label)
+            on_arm = np.char.startswith(names, side) & ~np.char.endswith(names, "leg")
+            assert on_arm[bare].mean() > 0.95 if bare.any() else True
+        face = binary_erosion(parse == 13)
+        assert (names[face] == "head").mean() > 0.95
+        shirt = parse == UPPER
+        assert np.isin(names[shirt], ("torso", "background")).mean() > 0.3
+        x, y = np.round(keypoints_of(stage)[COCO18.index("nose"), :2]).astype(int)
+        assert names[y, x] == "head" or parse[y, x] in (LEFT_ARM, RIGHT_ARM)
 
 
 def test_arms_are_in_front_of_the_torso_in_a_fifth_of_the_examples():

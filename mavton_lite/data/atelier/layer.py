@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 from mavton_lite.data.atelier.body import load_body, vertex_normals
 from mavton_lite.data.atelier.raster import Keep, Raster, rasterise
@@ -95,9 +96,18 @@ def layer_of(
     """Canonical coordinates, arm share, normals and garment coordinates at every pixel of a raster."""
     parts = [load_body().canonical, arm[:, None], vertex_normals(vertices, faces)] + ([] if uv is None else [uv])
     values = seen.interpolate(np.concatenate(parts, axis=1), faces)
-    normal = values[..., 4:7]
-    normal /= np.sqrt(normal[..., 0:1] ** 2 + normal[..., 1:2] ** 2 + normal[..., 2:3] ** 2) + 1e-9
+    _unit(values, 4)
+    coordinates = None if uv is None else values[..., 7:9]
     return Layer(
-        seen.hit, seen.depth, values[..., :3], values[..., 3], normal, None if uv is None else values[..., 7:9],
-        seen.triangle,
+        seen.hit, seen.depth, values[..., :3], values[..., 3], values[..., 4:7], coordinates, seen.triangle
     )  # fmt: skip
+
+
+@njit(cache=True)
+def _unit(values, k):
+    """Scale channels k..k + 2 to unit length, in place."""
+    for y in range(values.shape[0]):
+        for x in range(values.shape[1]):
+            a, b, c = values[y, x, k], values[y, x, k + 1], values[y, x, k + 2]
+            length = np.sqrt(a * a + b * b + c * c) + 1e-9
+            values[y, x, k], values[y, x, k + 1], values[y, x, k + 2] = a / length, b / length, c / length

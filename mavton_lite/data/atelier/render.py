@@ -10,12 +10,13 @@ from functools import cache, cached_property
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 from mavton_lite.data.atelier.body import load_body
 from mavton_lite.data.atelier.coat import draw_coat
-from mavton_lite.data.atelier.face import draw_eyes, paint_skin
 from mavton_lite.data.atelier.cut import NECK_Z
 from mavton_lite.data.atelier.drape import arm_share, share
+from mavton_lite.data.atelier.face import draw_eyes, paint_skin
 from mavton_lite.data.atelier.garment import Garment
 from mavton_lite.data.atelier.hair import draw_hair
 from mavton_lite.data.atelier.layer import SUPERSAMPLE, Camera, Drawn, layer_of, see
@@ -97,7 +98,7 @@ class Stage:
     def part(self) -> np.ndarray:
         """(H, W) uint8 rows of PARTS: the body part at each pixel, clothes left out."""
         seen = np.append(_triangle_parts(), 0)[self.skin.triangle].astype(np.uint8)
-        return _majority(_blocks(seen, self.height, self.width)[..., 0])
+        return _majority(seen, SUPERSAMPLE)
 
     def wear(self, garment: Garment) -> Picture:
         """The person in a garment."""
@@ -151,29 +152,56 @@ def downsample(
     colour: np.ndarray, label: np.ndarray, depth: np.ndarray, uv: np.ndarray, height: int, width: int, worn: int
 ) -> Picture:
     """Average colours; take the label most samples have; average the warp of the garment's (`worn`) samples."""
-    labels = _blocks(label, height, width)[..., 0]
-    parse = _majority(labels)
-    points = _blocks(uv, height, width)
-    cloth = (labels == worn) & np.isfinite(points[..., 0])
-    first = np.take_along_axis(points, cloth.argmax(2)[..., None, None], 2)  # samples beyond a fold do not count
-    near = cloth & (np.abs(points - first).max(-1) < 0.02)
-    mean = np.where(near[..., None], points, 0).sum(2) / np.maximum(near.sum(2), 1)[..., None]
-    warp = np.stack([mean[..., 0] * width - 0.5, mean[..., 1] * height - 0.5])
-    warp[:, (parse != worn) | ~cloth.any(2)] = np.nan
-    image = np.clip(_blocks(np.clip(colour, 0, 1), height, width).mean(2), 0, 1)
-    return Picture(image, parse, warp, (labels == worn).mean(2), _blocks(depth, height, width)[..., 0].min(2))
-
-
-def _blocks(a: np.ndarray, height: int, width: int) -> np.ndarray:
-    """(H * n, W * n[, C]) -> (H, W, n * n, C): the samples of each pixel."""
     n = SUPERSAMPLE
-    return a.reshape(height, n, width, n, -1).transpose(0, 2, 1, 3, 4).reshape(height, width, n * n, -1)
+    colour = np.clip(colour, 0, 1).reshape(height, n, width, n, 3)
+    image = sum(colour[:, i, :, j] for i in range(n) for j in range(n)) / n**2
+    parse = _majority(label, n)
+    warp, cover = _mean_uv(label, np.ascontiguousarray(uv, float), parse, n, worn)
+    warp = warp * np.array([width, height])[:, None, None] - 0.5
+    return Picture(image, parse, warp, cover, depth.reshape(height, n, width, n).min((1, 3)))
 
 
-def _majority(labels: np.ndarray) -> np.ndarray:
-    """The most frequent label (H, W) of samples (H, W, n); of equals the smallest."""
-    votes = (labels[..., :, None] == labels[..., None, :]).sum(-1)
-    return np.where(votes == votes.max(-1, keepdims=True), labels, 255).min(-1).astype(np.uint8)
+@njit(cache=True)
+def _majority(label, n):
+    """The most frequent label (H, W) of every n x n samples; of equals the smallest."""
+    h, w = label.shape[0] // n, label.shape[1] // n
+    out = np.zeros((h, w), np.uint8)
+    for y in range(h):
+        for x in range(w):
+            best = 0
+            for i in range(n * n):
+                here, votes = label[y * n + i // n, x * n + i % n], 0
+                for j in range(n * n):
+                    votes += label[y * n + j // n, x * n + j % n] == here
+                if votes > best or (votes == best and here < out[y, x]):
+                    best, out[y, x] = votes, here
+    return out
+
+
+@njit(cache=True)
+def _mean_uv(label, uv, parse, n, worn):
+    """Mean garment coordinates (2, H, W) where most samples are garment, and the share (H, W) that is."""
+    h, w = parse.shape
+    out, cover = np.full((2, h, w), np.nan), np.zeros((h, w))
+    for y in range(h):
+        for x in range(w):
+            count = near = 0
+            first_u = first_v = u = v = 0.0
+            for i in range(n * n):
+                r, c = y * n + i // n, x * n + i % n
+                if label[r, c] != worn:
+                    continue
+                cover[y, x] += 1 / (n * n)
+                if np.isnan(uv[r, c, 0]):
+                    continue
+                if count == 0:
+                    first_u, first_v = uv[r, c, 0], uv[r, c, 1]
+                count += 1
+                if abs(uv[r, c, 0] - first_u) < 0.02 and abs(uv[r, c, 1] - first_v) < 0.02:
+                    near, u, v = near + 1, u + uv[r, c, 0], v + uv[r, c, 1]  # beyond a fold they do not count
+            if near and parse[y, x] == worn:
+                out[0, y, x], out[1, y, x] = u / near, v / near
+    return out, cover
 
 
 @cache
