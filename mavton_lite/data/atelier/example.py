@@ -27,9 +27,9 @@ SPLITS = ("train", "test", "val", "hard")  # the order is part of the seed: new 
 OPTIONS = ("coats", "dresses")
 HARD_PEOPLE = 12  # tries with one pair of garments before the garments are drawn again
 HARD_GARMENTS = 100
-# How far behind what the camera sees a joint lies when it is seen, metres: eyes are on the skin, hips deep inside.
-HIDDEN_M = {"eye": 0.03, "nose": 0.03, "ear": 0.05, "wrist": 0.06, "elbow": 0.08}
-HIDDEN_ELSEWHERE_M = 0.13
+# A joint this far behind what the camera sees is hidden, metres: eyes are on the skin, hips deep inside.
+HIDDEN_M = {"nose": 0.02, "eye": 0.02, "ear": 0.035, "neck": 0.105, "shoulder": 0.085, "elbow": 0.08, "wrist": 0.055,
+            "hip": 0.145}  # fmt: skip
 ARMS = [k for k, name in enumerate(PARTS) if name.endswith(("arm", "hand"))]
 Stream = Callable[[str], np.random.Generator]
 
@@ -176,8 +176,8 @@ def keypoints_of(stage: Stage) -> np.ndarray:
             if 0 <= round(x) < stage.width and 0 <= round(y) < stage.height:
                 last_row, last_column = stage.depth.shape[0] - 1, stage.depth.shape[1] - 1
                 at = min(max(round(row), 0), last_row), min(max(round(column), 0), last_column)
-                reach = HIDDEN_M.get(name.split()[-1], HIDDEN_ELSEWHERE_M)
-                out[k] = round(x, 3), round(y, 3), 1.0 if depth - stage.depth[at] < reach else 0.5
+                seen = depth - stage.depth[at] < HIDDEN_M[name.split()[-1]]
+                out[k] = round(x, 3), round(y, 3), 1.0 if seen else 0.5
     return out
 
 
