@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numba import njit
 
-from mavton_lite.data.atelier.cloth import HEIGHT, WIDTH, sample_bilinear
-from mavton_lite.data.atelier.cut import ARMPIT_Z, NECK_Z, Edges, armhole, line, smooth, step
+from mavton_lite.data.atelier.cut import ARMPIT_Z, NECK_Z, Edges, armhole, line, smooth, smoothstep, step
 from mavton_lite.data.atelier.folds import folds
 from mavton_lite.data.atelier.layer import Layer
 from mavton_lite.data.atelier.light import bumped
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from mavton_lite.data.atelier.poses import Bends
 
 INSIDE_SHADE = 0.72  # of the cloth's inside, seen through the neck of a flat lay
+RIM_SHADE = 0.35
 BAND_M, RIB_M, COLLAR_M, PLACKET_M = 0.018, 0.045, 0.042, 0.016  # widths
-BUTTON_M, BUTTON_STEP_M, SHORT_PLACKET_M = 0.0055, 0.085, 0.135
+BUTTON_M, SHORT_PLACKET_M = 0.0055, 0.135  # radius, length
+COLLARS, PLACKETS = ("none", "polo", "shirt", "stand"), ("none", "short", "full")
 
 
 class Surface(NamedTuple):
@@ -32,129 +34,160 @@ class Surface(NamedTuple):
     shade: np.ndarray  # (h, w) multiplies the light: seams, edges, what a collar shadows
 
 
+class Finish(NamedTuple):
+    """What is sewn on, in numbers."""
+
+    collar: int  # place in COLLARS
+    placket: int  # place in PLACKETS
+    pocket: bool
+    rib: bool
+    trim: bool
+    seam: bool  # of set-in sleeves
+
+
 class Marks(NamedTuple):
     """What details add at N points."""
 
     relief: np.ndarray  # (N,) metres
     shade: np.ndarray  # (N,)
-    paint: np.ndarray  # (N,) share of `colour`
-    colour: np.ndarray  # (N, 3)
+    trim: np.ndarray  # (N,) share of the trim's colour
+    button: np.ndarray  # (N,) share of the buttons' colour
 
 
 def surface_of(garment: Garment, layer: Layer, px_per_m: float, bends: Bends | None) -> Surface:
     """See `Garment.surface`."""
-    hit = layer.hit
-    canonical, arm, uv = layer.canonical[hit], layer.arm[hit], layer.uv[hit]
-    print_ = sample_bilinear(garment.cloth.picture, uv[:, 0] * WIDTH - 0.5, uv[:, 1] * HEIGHT - 0.5)
+    shape, box = layer.hit.shape, _box(layer.hit)
+    hit = layer.hit[box]
+    canonical, arm, uv, normal = (k[box][hit] for k in (layer.canonical, layer.arm, layer.uv, layer.normal))
+    flat = garment.flat
+    place = np.stack([0.75 * (uv[:, 0] - 0.5), 0.5 - uv[:, 1]], axis=1) * flat.height_m + [0, flat.centre_z]
+    albedo = garment.cloth.colour(place, canonical, arm, px_per_m)
     edges = garment.edges(canonical, arm)
-    marks = details(garment, canonical, arm, edges, 1 / px_per_m)
+    marks = details(garment, canonical, edges, 1 / px_per_m)
+    for share, colour in ((marks.trim, garment.trim), (marks.button, garment.buttons)):
+        if colour is not None:
+            albedo += (np.array(colour) - albedo) * share[:, None]
     height, valley = folds(garment, canonical, arm, edges, bends)
-    height = height * smooth(1 - marks.relief / 0.003) + marks.relief  # bands and plackets are stiff
-    back = layer.normal[hit][:, 1] > 0.02  # the inside of the cloth
-    shade = marks.shade * (1 - valley) * np.where(back, INSIDE_SHADE, 1)
-    albedo = print_ + (marks.colour - print_) * marks.paint[:, None]
-    raised = np.zeros(hit.shape)
-    raised[hit] = height
-    facing = np.where((layer.normal[..., 1] > 0.02)[..., None], -layer.normal, layer.normal)
-    return Surface(_put(hit, albedo), bumped(facing, raised, hit, px_per_m), _put(hit, shade))
+    inside = normal[:, 1] > 0.02
+    shade = marks.shade * (1 - valley) * np.where(inside, INSIDE_SHADE, 1)
+    if bends is None:  # a laid garment is flat, its rims roll away from the light
+        shade *= 1 - RIM_SHADE * (1 - np.abs(normal[:, 1])) ** 2
+    raised, facing = np.zeros(hit.shape), np.zeros((*hit.shape, 3))
+    raised[hit] = height * (1 - 0.7 * smoothstep(marks.relief / 0.003)) + marks.relief  # collars and bands are stiff
+    facing[hit] = np.where(inside[:, None], -normal, normal)
+    facing = bumped(facing, raised, hit, px_per_m)
+    out = Surface(np.zeros((*shape, 3)), np.zeros((*shape, 3)), np.zeros(shape))
+    for whole, part in zip(out, (albedo, facing[hit], shade), strict=True):
+        whole[box][hit] = part
+    return out
 
 
-def details(garment: Garment, canonical: np.ndarray, arm: np.ndarray, edges: Edges, pixel_m: float) -> Marks:
-    """Seams, bands, collar, placket, buttons and pocket at points (N, 3)."""
-    n = len(canonical)
-    relief, shade, paint = np.zeros(n), np.ones(n), np.zeros(n)
-    colour = np.broadcast_to(np.array(garment.trim or (0.0, 0.0, 0.0)), (n, 3)).copy()
-    x, y, z = canonical.T
-    front = y < 0.0
-    # Hems: a double row of stitches, or a knitted band.
-    for distance, ribbed in ((edges.hem, garment.rib), (edges.sleeve, garment.rib and garment.sleeve_m > 0.2)):
+def details(garment: Garment, canonical: np.ndarray, edges: Edges, pixel_m: float) -> Marks:
+    """Seams, bands, collar, placket, buttons and pocket at points (N, 3); `pixel_m` is a pixel's size in metres."""
+    finish = Finish(
+        COLLARS.index(garment.collar), PLACKETS.index(garment.placket), garment.pocket, garment.rib,
+        garment.trim is not None, garment.cloth.kind != "raglan",
+    )  # fmt: skip
+    out = _details(finish, garment.cut, canonical, edges.neck, edges.hem, edges.sleeve, pixel_m)
+    return Marks(*out.T)
+
+
+@njit(cache=True)
+def _details(finish, cut, canonical, neck, hem, sleeve, pixel_m):
+    out = np.zeros((len(neck), 4))
+    for i in range(len(neck)):
+        x, y, z = canonical[i]
+        relief, shade, trim, button = _sewn(finish, cut, x, z, neck[i], hem[i], sleeve[i], pixel_m)
+        if y < 0:
+            if finish.placket > 0:
+                r, s, b = _placket(finish, cut, x, z, pixel_m)
+                relief, shade, trim, button = relief + r, shade - s, trim * (1 - b), b
+            if finish.pocket:
+                r, s = _pocket(x, z, pixel_m)
+                relief, shade = relief + r, shade - s
+        if finish.collar > 0:
+            inside = _collar(finish, cut, x, y, z, neck[i])
+            on = step(inside, pixel_m)
+            shadow = max(-inside, 0.0) / 0.009
+            shade *= 1 - 0.30 * max(1 - shadow, 0.0) ** 2 * (1 - on)
+            own = 1 - 0.14 * line(inside - 0.006, 0.0012, pixel_m) - 0.10 * step(0.002 - neck[i], pixel_m)
+            shade = shade * (1 - on) + own * on
+            trim = trim * (1 - on) + finish.trim * on
+            button *= 1 - on
+            relief = relief * (1 - on) + 0.0028 * smooth(inside / 0.004 + 0.5) * on
+        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = relief, shade, trim, button
+    return out
+
+
+@njit(cache=True)
+def _sewn(finish, cut, x, z, neck, hem, sleeve, pixel_m):
+    """Hems, bands and the seams of sleeves."""
+    relief, shade, trim = 0.0, 1.0, 0.0
+    for k in range(2):
+        distance = hem if k == 0 else sleeve
         shade -= 0.12 * step(0.0025 - distance, pixel_m)
-        if ribbed:
-            band = step(RIB_M - distance, pixel_m)
-            relief += 0.0012 * band
+        if finish.rib and (k == 0 or cut.sleeve_m > 0.2):
+            relief += 0.0012 * step(RIB_M - distance, pixel_m)
             shade -= 0.16 * line(distance - RIB_M, 0.0016, pixel_m)
         else:
             shade -= 0.09 * line(distance - 0.02, 0.0012, pixel_m)
-    if garment.trim is not None and garment.sleeve_m > 0:
-        paint = np.maximum(paint, step((RIB_M if garment.rib else BAND_M) - edges.sleeve, pixel_m))
-    # The seam of a set-in sleeve.
-    if garment.sleeve_m > 0 and garment.cloth.kind != "raglan":
-        seam = np.abs(x) - armhole(z, 0.158)
-        near = (z > ARMPIT_Z - 0.01) & (edges.sleeve > 0.02)
-        shade -= 0.13 * line(seam, 0.0014, pixel_m) * near
-        relief -= 0.0006 * np.exp(-((seam / 0.004) ** 2)) * near
-    if garment.collar == "none":
-        band = step(BAND_M - edges.neck, pixel_m)
+    if finish.trim and cut.sleeve_m > 0:
+        trim = step((RIB_M if finish.rib else BAND_M) - sleeve, pixel_m)
+    if finish.seam and cut.sleeve_m > 0 and z > ARMPIT_Z - 0.01 and sleeve > 0.02:
+        seam = abs(x) - armhole(z, 0.158)
+        shade -= 0.13 * line(seam, 0.0014, pixel_m)
+        relief -= 0.0006 * max(1 - (seam / 0.006) ** 2, 0.0)
+    if finish.collar == 0:
+        band = step(BAND_M - neck, pixel_m)
         relief += 0.0012 * band
-        shade -= 0.12 * line(edges.neck - BAND_M, 0.0014, pixel_m) + 0.10 * step(0.002 - edges.neck, pixel_m)
-        if garment.trim is not None:
-            paint = np.maximum(paint, band)
-    marks = Marks(relief, shade, paint, colour)
-    if garment.placket != "none":
-        marks = _placket(garment, marks, x, z, front, edges, pixel_m)
-    if garment.pocket:
-        marks = _pocket(marks, x, z, front, pixel_m)
-    if garment.collar != "none":
-        marks = _collar(garment, marks, x, y, z, edges, pixel_m)
-    return marks
+        shade -= 0.12 * line(neck - BAND_M, 0.0014, pixel_m) + 0.10 * step(0.002 - neck, pixel_m)
+        trim = max(trim, finish.trim * band)
+    return relief, shade, trim, 0.0
 
 
-def _placket(garment, marks, x, z, front, edges, pixel_m) -> Marks:
-    """The buttoned strip: as far as the chest, or to the hem."""
-    top = NECK_Z - garment.neck_depth
-    end = top - SHORT_PLACKET_M if garment.placket == "short" else garment.hem_z
-    on = front * step(PLACKET_M - np.abs(x), pixel_m) * step(z - end, pixel_m)
-    outline = line(np.abs(x) - PLACKET_M, 0.0013, pixel_m) * step(z - end, pixel_m)
-    outline = np.maximum(outline, line(z - end, 0.0013, pixel_m) * step(PLACKET_M - np.abs(x), pixel_m)) * front
+@njit(cache=True)
+def _placket(finish, cut, x, z, pixel_m):
+    """The buttoned strip, as far as the chest or to the hem: relief, darker by, share of button."""
+    top = NECK_Z - cut.neck_depth
+    full = finish.placket == 2
+    end, spacing = (cut.hem_z, 0.085) if full else (top - SHORT_PLACKET_M, 0.05)
+    across, down = PLACKET_M - abs(x), z - end
+    on = step(across, pixel_m) * step(down, pixel_m)
+    dark = 0.15 * max(line(across, 0.0013, pixel_m) * step(down, pixel_m), line(down, 0.0013, pixel_m) * on)
     first = top - 0.022
-    count = int((first - end - 0.012) / BUTTON_STEP_M) + 1 if garment.placket == "full" else 2
-    spacing = BUTTON_STEP_M if garment.placket == "full" else 0.05
-    place = np.clip(np.round((first - z) / spacing), 0, count - 1)
-    r = np.sqrt(x**2 + (z - first + place * spacing) ** 2)
-    button = step(BUTTON_M - r, pixel_m) * front
-    rim = line(r - BUTTON_M, 0.0012, pixel_m) * front
-    colour = np.where(button[:, None] > 0, np.array(garment.buttons), marks.colour)
-    return Marks(
-        marks.relief + 0.0012 * on + 0.0008 * button,
-        marks.shade - 0.15 * outline - 0.22 * rim,
-        np.maximum(marks.paint * (button == 0), button),
-        colour,
-    )
+    last = np.floor((first - end - 0.012) / spacing)
+    place = min(max(np.round((first - z) / spacing), 0.0), last)
+    r = np.sqrt(x * x + (z - first + place * spacing) ** 2)
+    button = step(BUTTON_M - r, pixel_m)
+    return 0.0012 * on + 0.0008 * button, dark + 0.22 * line(r - BUTTON_M, 0.0012, pixel_m), button
 
 
-def _pocket(marks, x, z, front, pixel_m) -> Marks:
-    """A patch pocket on the wearer's left breast, pointed below."""
-    u, v = x - 0.078, z - 0.535
-    inside = np.minimum(np.minimum(0.046 - np.abs(u), 0.052 - v), v + 0.062 - 0.35 * np.abs(u))
-    on = step(inside, pixel_m) * front
-    hem = line(0.052 - v - 0.016, 0.0012, pixel_m) * on
-    stitch = line(inside - 0.0015, 0.0013, pixel_m) * front
-    shade = marks.shade - 0.15 * stitch - 0.10 * hem - 0.10 * line(inside + 0.003, 0.002, pixel_m) * front
-    return marks._replace(relief=marks.relief + 0.0012 * on, shade=shade)
-
-
-def _collar(garment, marks, x, y, z, edges, pixel_m) -> Marks:
-    """A turned-down collar with two points in front, or a band that stands."""
-    d, ax = edges.neck, np.abs(x)
-    if garment.collar == "stand":
-        inside = 0.026 - d
-    else:
-        front = smooth((-y - 0.02) / 0.06)
-        points = np.exp(-(((ax - 0.052) / 0.022) ** 2)) * front
-        width = COLLAR_M * (0.85 + (0.55 if garment.collar == "shirt" else 0.3) * points)
-        parted = ax - 0.004 - 0.55 * np.clip(NECK_Z - 0.012 - garment.neck_depth * 0.6 - z, 0, None)
-        inside = np.minimum(width - d, np.where(y < -0.03, parted, 1.0))
+@njit(cache=True)
+def _pocket(x, z, pixel_m):
+    """A patch pocket on the wearer's left breast, pointed below: relief, darker by."""
+    u, v = abs(x - 0.078), z - 0.535
+    inside = min(0.046 - u, 0.052 - v, v + 0.062 - 0.35 * u)
     on = step(inside, pixel_m)
-    shadow = 0.26 * np.exp(-((np.clip(-inside, 0, None) / 0.008) ** 2)) * (1 - on)
-    shade = marks.shade * (1 - on) + on - shadow - 0.14 * line(inside - 0.005, 0.0012, pixel_m) * on
-    paint, colour = marks.paint * (1 - on), marks.colour
-    if garment.trim is not None:
-        paint, colour = np.maximum(paint, on), np.where(on[:, None] > 0.5, np.array(garment.trim), colour)
-    relief = marks.relief * (1 - on) + 0.0028 * smooth(inside / 0.004 + 0.5) * on
-    return Marks(relief, shade - 0.10 * step(0.002 - d, pixel_m), paint, colour)
+    dark = 0.15 * line(inside - 0.0015, 0.0013, pixel_m) + 0.10 * line(0.036 - v, 0.0012, pixel_m) * on
+    return 0.0012 * on, dark + 0.10 * line(inside + 0.003, 0.002, pixel_m)
 
 
-def _put(hit: np.ndarray, values: np.ndarray) -> np.ndarray:
-    out = np.zeros((*hit.shape, *values.shape[1:]))
-    out[hit] = values
-    return out
+@njit(cache=True)
+def _collar(finish, cut, x, y, z, neck):
+    """How far inside the collar: turned down with two points in front, or a band that stands."""
+    if finish.collar == 3:
+        return 0.026 - neck
+    x = abs(x)
+    point = max(1 - ((x - 0.052) / 0.045) ** 2, 0.0) ** 2 * smooth((-y - 0.02) / 0.06)
+    width = COLLAR_M * (0.85 + (0.55 if finish.collar == 2 else 0.3) * point)
+    if y >= -0.03:
+        return width - neck
+    return min(width - neck, x - 0.004 - 0.55 * max(NECK_Z - 0.012 - cut.neck_depth * 0.6 - z, 0.0))
+
+
+def _box(hit: np.ndarray) -> tuple[slice, slice]:
+    """The smallest rectangle around what is hit, one pixel larger."""
+    return tuple(
+        slice(max(int(k[0]) - 1, 0), int(k[-1]) + 2) if len(k) else slice(0, 0)
+        for k in (np.flatnonzero(hit.any(1 - axis)) for axis in (0, 1))
+    )

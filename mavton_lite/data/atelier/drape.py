@@ -17,6 +17,7 @@ import numpy as np
 from numba import njit
 
 from mavton_lite.data.atelier.body import MICROMETRE, load_body, vertex_normals
+from mavton_lite.data.atelier.cut import smoothstep
 
 DRESS_WAIST_Z = 0.262  # where the skirt of a dress is sewn on, metres on the canonical body
 SWEEPS, MOST_M = 24, 0.07  # of the solver; how far cloth may stand off beyond its ease
@@ -41,7 +42,11 @@ class Mesh:
         for _ in range(2):
             normal = normal + normal[self.neighbours].sum(1) / 4
             normal /= np.sqrt((normal**2).sum(1, keepdims=True)) + 1e-12
-        return normal
+        level = smoothstep((0.56 - self.canonical[:, 2]) / 0.1) * (
+            1 - self.arm
+        )  # hems stay level, between the legs too
+        normal[:, 2] *= 1 - level
+        return normal / (np.sqrt((normal**2).sum(1, keepdims=True)) + 1e-12)
 
     def hang(self, vertices: np.ndarray, ease: np.ndarray, looseness: float) -> np.ndarray:
         """Vertices (V, 3) with this mesh as cloth: `ease` (R,) off the body, `looseness` 0 (skin tight) .. 1 (hanging).

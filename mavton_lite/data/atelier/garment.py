@@ -13,10 +13,22 @@ from functools import cache, cached_property
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 from mavton_lite.data.atelier.body import load_body
 from mavton_lite.data.atelier.cloth import Cloth
-from mavton_lite.data.atelier.cut import NECK_Z, SLEEVES, WAIST_Z, Edges, along_arm, edges, smooth
+from mavton_lite.data.atelier.cut import (
+    FAR_M,
+    NECK_Z,
+    NECKS,
+    SLEEVES,
+    WAIST_Z,
+    Cut,
+    Edges,
+    edges,
+    edges_at,
+    smoothstep,
+)  # fmt: skip
 from mavton_lite.data.atelier.details import Surface, surface_of
 from mavton_lite.data.atelier.drape import Mesh, arm_share, dress_mesh, share, tights_mesh
 from mavton_lite.data.atelier.layer import Layer
@@ -27,21 +39,25 @@ __all__ = [
 
 UPPER, DRESS = 5, 6  # LIP ids
 FLAT_FILL = (0.92, 0.90)  # how much of the flat lay's width and height the garment may fill
+STANDS = {"none": 0.0, "polo": 0.008, "shirt": 0.016, "stand": 0.02}  # of collars, up the neck, metres
+PRESSED = 0.13
 TUCK_M = 0.006  # how far a tucked garment reaches below the top of the waistband
 Colour = tuple[float, float, float]
 
 
 # style -> share, sleeves, necklines, fit, hem height; the rest of a style is in `sample_garment`.
 STYLES = {
-    "tee": (0.26, ("short", "short", "short", "elbow", "long"), ("crew", "crew", "V", "scoop"), (0.004, 0.018), (0.14, 0.23)),
-    "top": (0.15, ("cap", "short", "elbow", "three-quarter", "long"), ("scoop", "boat", "square", "V"), (0.002, 0.010), (0.15, 0.27)),
-    "tank": (0.13, ("tank",), ("scoop", "V", "crew", "square"), (0.002, 0.012), (0.15, 0.26)),
-    "sweater": (0.14, ("long", "long", "three-quarter"), ("crew", "crew", "V", "boat"), (0.008, 0.022), (0.15, 0.23)),
-    "shirt": (0.12, ("long", "long", "three-quarter", "short"), ("V",), (0.006, 0.018), (0.11, 0.19)),
-    "polo": (0.08, ("short", "short", "long"), ("V",), (0.006, 0.016), (0.14, 0.22)),
-    "henley": (0.05, ("long", "three-quarter", "short"), ("crew", "scoop"), (0.005, 0.014), (0.14, 0.21)),
-    "tunic": (0.07, ("three-quarter", "long", "elbow", "tank"), ("V", "scoop", "square"), (0.008, 0.018), (0.09, 0.12)),
-}  # fmt: skip
+    "tee": (0.26, "short short short elbow long", "crew crew V scoop", (0.004, 0.018), (0.14, 0.23)),
+    "top": (0.15, "cap short elbow three-quarter long", "scoop boat square V", (0.002, 0.010), (0.15, 0.27)),
+    "tank": (0.13, "tank", "scoop V crew square", (0.002, 0.012), (0.15, 0.26)),
+    "sweater": (0.14, "long long three-quarter", "crew crew V boat", (0.008, 0.022), (0.15, 0.23)),
+    "shirt": (0.12, "long long three-quarter short", "V", (0.006, 0.018), (0.11, 0.19)),
+    "polo": (0.08, "short short long", "V", (0.006, 0.016), (0.14, 0.22)),
+    "henley": (0.05, "long three-quarter short", "crew scoop", (0.005, 0.014), (0.14, 0.21)),
+    "tunic": (0.07, "three-quarter long elbow tank", "V scoop square", (0.008, 0.018), (0.10, 0.125)),
+    "dress": (0.0, "tank cap short three-quarter long", "crew V scoop boat square", (0.002, 0.010), (-0.26, -0.10)),
+}
+DRESSES = 1 / 6  # of the garments where they are asked for
 NECK_SIZES = {  # width and depth
     "crew": ((0.066, 0.076), (0.042, 0.06)),
     "V": ((0.068, 0.084), (0.11, 0.18)),
@@ -97,17 +113,22 @@ class Garment:
         """The mesh it is cut from."""
         return dress_mesh() if self.dress else tights_mesh()
 
-    def edges(self, canonical: np.ndarray, arm: np.ndarray) -> Edges:
-        """Distances to neckline, hem and sleeve ends.   Shape: (..., 3), (...) arm share."""
-        return edges(
-            canonical,
-            arm,
-            neck=(self.neck_shape, self.neck_width, self.neck_depth),
+    @cached_property
+    def cut(self) -> Cut:
+        """Where it is cut."""
+        return Cut(
+            neck_power=NECKS[self.neck_shape],
+            neck_width=self.neck_width,
+            neck_depth=self.neck_depth,
             sleeve_m=self.sleeve_m,
             strap_x=self.strap_x,
             hem_z=self.hem_z,
-            stand_m=0.02 if self.collar in ("shirt", "stand") else 0.008 if self.collar == "polo" else 0.0,
+            stand_m=STANDS[self.collar],
         )
+
+    def edges(self, canonical: np.ndarray, arm: np.ndarray) -> Edges:
+        """Distances to neckline, hem and sleeve ends.   Shape: (..., 3), (...) arm share."""
+        return edges(self.cut, canonical, arm)
 
     def signed(self, canonical: np.ndarray, arm: np.ndarray, waist_z: float | None = None) -> np.ndarray:
         """How far inside the cut a point lies, positive is cloth.
@@ -117,33 +138,29 @@ class Garment:
         """
         inside = self.edges(canonical, arm).inside
         if self.tucked and waist_z is not None:
-            seen = np.where(arm > 0.5, np.inf, canonical[..., 2] - (waist_z - TUCK_M))
-            inside = np.minimum(inside, seen)
+            inside = np.minimum(inside, np.where(arm > 0.5, FAR_M, canonical[..., 2] - (waist_z - TUCK_M)))
         return inside
 
     def keep(self, faces: np.ndarray, waist_z: float | None = None) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
         """Which points of its mesh are cloth, for `rasterise`; `waist_z` as in `signed`."""
-        body = load_body()
-        values = np.concatenate([body.canonical, arm_share()[:, None]], axis=1)[faces]  # (T, 3, 4)
+        bottom = waist_z - TUCK_M if self.tucked and waist_z is not None else -np.inf
 
         def cloth(rows: np.ndarray, weight: np.ndarray) -> np.ndarray:
-            corner = values[rows]
-            at = sum(corner[:, i] * weight[:, i, None] for i in range(3))
-            return self.signed(at[:, :3], at[:, 3], waist_z) > 0
+            return _cloth(self.cut, load_body().canonical, arm_share(), faces, rows, weight, bottom)
 
         return cloth
 
     def offset(self, canonical: np.ndarray, arm: np.ndarray) -> np.ndarray:
         """Least distance of the cloth from the body at canonical points, metres."""
         z = canonical[..., 2]
-        low, neck = smooth((0.52 - z) / 0.45), smooth((z - 0.64) / 0.09) * np.clip(1 - arm, 0, 1)
+        low, neck = smoothstep((0.52 - z) / 0.45), smoothstep((z - 0.64) / 0.09) * np.clip(1 - arm, 0, 1)
         body = 0.004 + self.fit * (1 - 0.8 * neck) + self.flare * low
-        along = along_arm(canonical)
-        open_end = smooth((along - self.sleeve_m + 0.16) / 0.16)  # short sleeves stand off at their ends, cuffs do not
+        along = self.edges(canonical, arm).along
+        open_end = smoothstep((along - self.sleeve_m + 0.16) / 0.16)  # short sleeves stand off, cuffs do not
         sleeve = 0.004 + self.fit * (0.75 + (0.35 if self.sleeve_m < 0.3 else -0.25) * open_end)
         if self.rib:
-            body = body - (0.6 * self.fit + 0.8 * self.flare * low) * smooth((self.hem_z + 0.05 - z) / 0.05)
-            sleeve = sleeve - 0.3 * self.fit * smooth((along - self.sleeve_m + 0.06) / 0.04)
+            body = body - (0.6 * self.fit + 0.8 * self.flare * low) * smoothstep((self.hem_z + 0.05 - z) / 0.05)
+            sleeve = sleeve - 0.3 * self.fit * smoothstep((along - self.sleeve_m + 0.06) / 0.04)
         return body * (1 - arm) + sleeve * arm
 
     def drape(self, vertices: np.ndarray, waist_z: float | None = None) -> np.ndarray:
@@ -153,12 +170,12 @@ class Garment:
         ease = self.offset(mesh.canonical, mesh.arm)
         down = np.clip(-mesh.normals(vertices)[:, 2], -1, 1)  # cloth lies on shoulders and hangs below arms
         ease = ease * np.where(mesh.arm > 0.3, 1 + 0.75 * down, 1 + 0.5 * np.clip(down, -1, 0))
-        loose = 0.35 + 0.65 * smooth((self.fit + 0.5 * self.flare - 0.002) / 0.02)
-        loose = loose * (1 - smooth((z - 0.64) / 0.07) * (1 - mesh.arm))
+        loose = 0.35 + 0.65 * smoothstep((self.fit + 0.5 * self.flare - 0.002) / 0.02)
+        loose = loose * (1 - smoothstep((z - 0.64) / 0.07) * (1 - mesh.arm))
         if self.tucked and waist_z is not None:
             above = z - waist_z
-            blouse = (0.004 + 0.5 * self.fit) * smooth(above / 0.03) * (1 - smooth((above - 0.03) / 0.12))
-            close = (1 - smooth((above + 0.01) / 0.05)) * (1 - mesh.arm)
+            blouse = (0.004 + 0.5 * self.fit) * smoothstep(above / 0.03) * (1 - smoothstep((above - 0.03) / 0.12))
+            close = (1 - smoothstep((above + 0.01) / 0.05)) * (1 - mesh.arm)
             ease = (ease + blouse * (1 - mesh.arm)) * (1 - close) + 0.002 * close
             loose = loose * (1 - close)
         return mesh.hang(vertices, ease, loose)
@@ -166,8 +183,10 @@ class Garment:
     @cached_property
     def flat(self) -> Flat:
         """The garment on the canonical body with hanging arms, framed so that it fills the picture."""
-        vertices = self.drape(flat_vertices(self.sleeve_m > 0.3))
-        mesh = self.mesh()
+        mesh, vertices = self.mesh(), self.drape(flat_vertices(self.sleeve_m > 0.3))
+        # Laid flat, a waist is as wide as half its girth.
+        waist = smoothstep(1 - np.abs(mesh.canonical[:, 2] - 0.37) / 0.2) * (1 - mesh.arm)
+        vertices[mesh.rows, 0] *= 1 + PRESSED * waist
         at = vertices[mesh.rows[self.signed(mesh.canonical, mesh.arm) > 0]]
         low, high, wide = at[:, 2].min(), at[:, 2].max(), 2 * np.abs(at[:, 0]).max()
         height = max((high - low) / FLAT_FILL[1], wide / (0.75 * FLAT_FILL[0]))
@@ -185,28 +204,37 @@ class Garment:
 
 @cache
 def flat_vertices(long_sleeves: bool = True) -> np.ndarray:
-    """The canonical body as garments are laid out: straight arms, near the body so that long sleeves fit the picture."""
-    lower, flex = (0.36, 0.55) if long_sleeves else (0.06, 0.1)
+    """The canonical body as garments are laid out: straight arms, long sleeves near the body."""
+    lower, flex = (0.36, 0.55) if long_sleeves else (0.20, 0.55)
     turns = {}
     for side, sign in (("L", 1), ("R", -1)):
         turns |= {f"upperarm01.{side}": (0, 0, -sign * lower), f"lowerarm01.{side}": (-flex, 0, 0)}
     return load_body().pose(None, turns)
 
 
+@njit(cache=True)
+def _cloth(cut, canonical, arm, faces, rows, weight, bottom):
+    """Which points of triangles lie inside a cut."""
+    out = np.empty(len(rows), np.bool_)
+    for i in range(len(rows)):
+        x = y = z = share = 0.0
+        for k in range(3):
+            v, w = faces[rows[i], k], weight[i, k]
+            x, y, z = x + w * canonical[v, 0], y + w * canonical[v, 1], z + w * canonical[v, 2]
+            share += w * arm[v]
+        neck, hem, sleeve, _ = edges_at(cut, x, y, z, share)
+        out[i] = min(neck, hem, sleeve) > 0 and (share > 0.5 or z > bottom)
+    return out
+
+
 def sample_garment(rng: np.random.Generator, options: Collection[str] = ()) -> Garment:
-    """A random upper garment; with "dresses" among the options, one in six is a dress."""
+    """A random upper garment; with "dresses" among the options, some are dresses."""
     shares = np.array([row[0] for row in STYLES.values()])
     style = str(rng.choice(list(STYLES), p=shares / shares.sum()))
+    if "dresses" in options and rng.random() < DRESSES:
+        style = "dress"
     _, sleeves, necks, fits, hems = STYLES[style]
-    if "dresses" in options and rng.random() < 1 / 6:
-        style, sleeves, necks, fits = (
-            "dress",
-            ("tank", "cap", "short", "three-quarter", "long"),
-            tuple(NECK_SIZES),
-            (0.002, 0.010),
-        )
-        hems = (-0.26, -0.10)
-    sleeve, neck = str(rng.choice(sleeves)), str(rng.choice(necks))
+    sleeve, neck = str(rng.choice(sleeves.split())), str(rng.choice(necks.split()))
     (width, depth), fit = (rng.uniform(*pair) for pair in NECK_SIZES[neck]), rng.uniform(*fits)
     cloth = Cloth.sample(rng)
     tucks, trims, pockets, flares, hem, sleeve_m = rng.random(6)
