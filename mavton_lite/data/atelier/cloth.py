@@ -1,36 +1,40 @@
-"""Cloth: what a garment is made of, as a picture over garment coordinates.
+"""Cloth: what a garment is made of, as a picture of the bolt that it is cut from.
 
-Drawn with plain arithmetic and letters of its own, so that it is the same on every machine and needs no font. Sleeves
-are cut from the same cloth turned along the arm, as a tailor cuts them.
+Drawn with plain arithmetic and letters of its own, so that it is the same on every machine and needs no font. The body
+of a garment is cut straight from it, as the flat garment hangs; sleeves are cut along the arm.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 import numpy as np
+from numba import njit
 
 from mavton_lite.data.atelier import patterns, prints
+from mavton_lite.data.atelier.cut import ARMPIT_Z, ELBOW, NECK_Z, SHOULDER, along_at, armhole
 from mavton_lite.data.atelier.lettering import Style, word_width
-from mavton_lite.data.atelier.palettes import (
-    ANIMAL, CAMOUFLAGE, INDIGO, LEAVES, Colour, colour, contrast, luma, sample_palette, vary,
-)  # fmt: skip
+from mavton_lite.data.atelier.palettes import ANIMAL, CAMOUFLAGE, INDIGO, LEAVES, Colour, luma, sample_palette, vary
+from mavton_lite.data.atelier.palettes import colour as colour_of
 
-HEIGHT, WIDTH = 640, 480  # of the printed picture, whatever size is rendered
-PICTURE_M = 1.24  # what its height is of the flat garment
-NECK_ROW = 0.5 - (0.745 - 0.455) / PICTURE_M  # of the pit of the neck, in picture heights
-SHOULDER_M, SLEEVE_TURN = (0.170, 0.045), 0.48  # where the flat sleeve begins (x, y), and its angle from the vertical
+PX_PER_M = 640  # of the bolt: 1.9 px of the finest picture of a garment, 256 x 192
+HEIGHT, WIDTH = 512, 480  # px of the bolt; a dress takes LONG rows
+LONG = 832
+TOP_M = 0.05  # of the bolt above the pit of the neck
+SLEEVE_X_M = 0.25  # where on the bolt sleeves are cut, beside the middle
+ARMHOLE_X = 0.158  # |x| of a set-in sleeve's seam at the shoulder
+SHOULDER_X, SHOULDER_Z = float(SHOULDER[0]), float(SHOULDER[2])
+ARM_OUT, ARM_DOWN = (float(k) for k in np.abs(ELBOW - SHOULDER)[[0, 2]] / np.hypot(*(ELBOW - SHOULDER)[[0, 2]]))
 KINDS: dict[str, float] = {  # kind -> share of garments
     "solid": 0.19, "stripes": 0.16, "plaid": 0.08, "dots": 0.06, "gradient": 0.05, "blocks": 0.07, "raglan": 0.04,
     "floral": 0.09, "logo": 0.07, "letters": 0.10, "knit": 0.05, "denim": 0.02, "camouflage": 0.01, "animal": 0.01,
 }  # fmt: skip
-PLAIN = ("solid", "denim", "knit")  # kinds without a figure
-WORDS = (("HELLO",), ("AMOUR",), ("CIAO",), ("HOLA",), ("SUNDAY",), ("WEEKEND",), ("COAST",), ("OCEAN",), ("DREAM",),
-         ("SMILE",), ("PEACE",), ("LOVE",), ("HAPPY",), ("BLOOM",), ("ROCK",), ("JAZZ",), ("DANCE",), ("STUDIO",),
-         ("ATELIER",), ("COFFEE",), ("SUMMER",), ("NORTH",), ("OSLO",), ("TOKYO",), ("PARIS",), ("QUIET",), ("1984",),
-         ("07",), ("23",), ("88",), ("GOOD", "VIBES"), ("STAY", "WILD"), ("HELLO", "SUN"), ("SLOW", "DOWN"),
-         ("ART", "CLUB"), ("MORE", "LOVE"), ("SEA", "SALT"), ("NEW", "MOON"), ("BE", "KIND"), ("FIVE", "OCLOCK"))  # fmt: skip
+_WORDS = """HELLO AMOUR CIAO HOLA SUNDAY WEEKEND COAST OCEAN DREAM SMILE PEACE LOVE HAPPY BLOOM ROCK JAZZ DANCE STUDIO
+    ATELIER COFFEE SUMMER NORTH OSLO TOKYO PARIS QUIET 1984 07 23 88 GOOD/VIBES STAY/WILD HELLO/SUN SLOW/DOWN ART/CLUB
+    MORE/LOVE SEA/SALT NEW/MOON BE/KIND JUST/SMILE"""
+WORDS = tuple(tuple(k.split("/")) for k in _WORDS.split())  # one or two lines
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,30 @@ class Motif:
     arc: float = 0.0  # radius of the circle the words are bent over
     outline: bool = False
     style: Style = Style()
+
+    @property
+    def half_height(self) -> float:
+        """From its middle to its upper edge, metres."""
+        return self.size * (prints.lines_height(self.words, self.style) / 2 if self.words else 1)
+
+    def put(self, out: np.ndarray, colours: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
+        """Print it on a bolt (H, WIDTH, 3) whose pixels lie at x (1, WIDTH) and y (H, 1)."""
+        wide, tall = 1.3 * self.size, 1.4 * self.size
+        if self.words:
+            wide = (max(word_width(k, self.style) for k in self.words) / 2 + 0.6) * self.size
+            tall = self.half_height + 0.5 * self.size + (wide * wide / (2 * self.arc) if self.arc else 0)
+        columns = np.flatnonzero(np.abs(x[0] - self.place[0]) < wide)
+        rows = np.flatnonzero(np.abs(y[:, 0] - self.place[1]) < tall)
+        box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        dx, dy = np.broadcast_arrays(x[:, box[1]] - self.place[0], y[box[0]] - self.place[1])
+        if self.emblem:
+            layers = [(self.size * d, row) for d, row in prints.emblem(self.emblem, dx / self.size, dy / self.size)]
+        else:
+            inside = prints.words_inside(self.words, self.style, self.size, self.arc, dx, dy)
+            line = 0.10 * self.size
+            layers = [(inside + 2 * line, 2), (inside + line, 0)] * self.outline + [(inside, 1)]
+        for inside_m, row in layers:
+            out[box] = patterns.over(out[box], colours[row], patterns.edge(inside_m))
 
 
 @dataclass(frozen=True)
@@ -61,56 +89,70 @@ class Cloth:
     gloss: float = 0.03  # strength of its highlight; satin 0.25, wool 0
 
     @staticmethod
-    def sample(rng: np.random.Generator) -> Cloth:
-        """A random cloth."""
-        kind = list(KINDS)[int(rng.choice(len(KINDS), p=np.array(list(KINDS.values())) / sum(KINDS.values())))]
-        return sample_kind(rng, kind)
+    def sample(rng: np.random.Generator, without: Collection[str] = (), neck_m: float = 0.06) -> Cloth:
+        """A random cloth of any kind but those `without`; its motif keeps below a neckline `neck_m` deep."""
+        shares = np.array([0 if kind in without else share for kind, share in KINDS.items()])
+        cloth = sample_kind(rng, list(KINDS)[int(rng.choice(len(KINDS), p=shares / shares.sum()))])
+        if cloth.motif is None:
+            return cloth
+        x, y = cloth.motif.place
+        return replace(cloth, motif=replace(cloth.motif, place=(x, max(y, neck_m + 0.02 + cloth.motif.half_height))))
 
     @cached_property
     def picture(self) -> np.ndarray:
-        """The print over garment coordinates, (HEIGHT, WIDTH, 3) in [0, 1]."""
+        """The bolt as long as a shirt needs it, (HEIGHT, WIDTH, 3) in [0, 1], PX_PER_M pixels a metre."""
+        return self._bolt(HEIGHT)
+
+    @cached_property
+    def long_picture(self) -> np.ndarray:
+        """The bolt as long as a dress needs it, (LONG, WIDTH, 3)."""
+        return self._bolt(LONG)
+
+    @property
+    def luma(self) -> float:
+        """Lightness of the ground, 0..1."""
+        return luma(self.colours[0])
+
+    @property
+    def two_parts(self) -> bool:
+        """Are the sleeves of another colour?"""
+        return "raglan" in (self.kind, self.variant) or (self.kind, self.variant) == ("blocks", "sleeves")
+
+    def colour(self, flat_m: np.ndarray, canonical: np.ndarray, arm: np.ndarray, px_per_m: float) -> np.ndarray:
+        """The print at points of a garment.
+
+        `px_per_m` of the picture that is drawn, supersampled: small ones take a coarser bolt, so that lines do not jag.
+        Shape: (..., 2) x and z on the flat garment, metres; (..., 3); (...) arm share -> (..., 3).
+        """
+        flat, points = (np.ascontiguousarray(k.reshape(-1, k.shape[-1]), float) for k in (flat_m, canonical))
+        at, sleeve = _on_bolt(flat, points, np.ascontiguousarray(arm.ravel(), float))
+        picture = self.picture if at[:, 1].max(initial=0) < HEIGHT / PX_PER_M - TOP_M else self.long_picture
+        coarse = max(0, min(2, int(np.log2(1.6 * PX_PER_M / px_per_m))))
+        for _ in range(coarse):
+            picture = 0.25 * (picture[::2, ::2] + picture[1::2, ::2] + picture[::2, 1::2] + picture[1::2, 1::2])
+        scale = PX_PER_M / 2**coarse
+        out = _bilinear(picture, at[:, 0] * scale + picture.shape[1] / 2 - 0.5, (at[:, 1] + TOP_M) * scale - 0.5)
+        if self.two_parts:
+            out[sleeve] = self.colours[1]
+        return out.reshape(canonical.shape)
+
+    def _bolt(self, height: int) -> np.ndarray:
         colours = np.array(self.colours)
-        x, y = _places()
-        out = np.empty((HEIGHT, WIDTH, 3))
+        x, y = places(height)
+        out = np.empty((height, WIDTH, 3))
         if self.kind in ("floral", "camouflage", "animal"):
             rng = np.random.default_rng([self.seed, 7])
-            tile = {
-                "floral": lambda: prints.floral(rng, self.variant, colours),
-                "camouflage": lambda: prints.camouflage(rng, colours),
-                "animal": lambda: prints.animal(rng, colours),
-            }[self.kind]()
-            out[:] = prints.lay(tile, HEIGHT, WIDTH)
+            draw = {"floral": prints.floral, "camouflage": prints.camouflage, "animal": prints.animal}[self.kind]
+            out[:] = prints.lay(draw(rng, self.variant, colours), height, WIDTH, drop=self.kind != "camouflage")
         else:
-            out[:] = self._paint(colours, x, y, sleeve=False)
-            if self.kind not in ("solid", "gradient", "dots", "logo", "letters") or self.variant == "raglan":
-                rows, columns, across, along = _sleeves()
-                out[rows, columns] = self._paint(colours, across, along, sleeve=True)
+            out[:] = self._paint(colours, x, y)
         if self.kind == "denim" or self.variant in ("heather", "slub"):
-            self._texture(out)
+            out *= self._texture(x, y)[..., None]
         if self.motif is not None:
-            self._put_motif(out, colours)
+            self.motif.put(out, colours, x, y)
         return np.clip(out, 0, 1, out=out)
 
-    @cached_property
-    def half_picture(self) -> np.ndarray:
-        """The print at half its size, for small pictures; (HEIGHT / 2, WIDTH / 2, 3)."""
-        p = self.picture
-        return 0.25 * (p[::2, ::2] + p[1::2, ::2] + p[::2, 1::2] + p[1::2, 1::2])
-
-    @cached_property
-    def luma(self) -> float:
-        """Mean lightness of the print where garments are, 0..1."""
-        chest = self.picture[HEIGHT // 4 : -HEIGHT // 4 : 6, WIDTH // 3 : -WIDTH // 3 : 6]
-        return float(luma(chest.reshape(-1, 3).mean(0)))
-
-    def colour(self, uv: np.ndarray, px_per_m: float) -> np.ndarray:
-        """Colours (..., 3) at garment coordinates (..., 2); `px_per_m` of what is drawn keeps fine prints from jagging."""
-        fine = px_per_m * PICTURE_M > 0.62 * HEIGHT
-        picture = self.picture if fine else self.half_picture
-        h, w = picture.shape[:2]
-        return sample_bilinear(picture, uv[..., 0] * w - 0.5, uv[..., 1] * h - 0.5)
-
-    def _paint(self, colours: np.ndarray, x: np.ndarray, y: np.ndarray, sleeve: bool) -> np.ndarray:
+    def _paint(self, colours: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         if self.kind == "stripes":
             return patterns.stripes(x, y, self.variant, colours, self.period_m, self.angle)
         if self.kind == "plaid":
@@ -119,70 +161,72 @@ class Cloth:
             return patterns.dots(x, y, colours, self.period_m, self.ratio)
         if self.kind == "gradient":
             return patterns.gradient(x, y, self.variant, colours, self.angle)
-        if self.kind == "blocks":
-            return patterns.blocks(x, y, self.variant, colours, self.ratio, sleeve)
-        if self.kind == "raglan" or self.variant == "raglan":
-            return patterns.raglan(x, y, colours, sleeve)
+        if self.kind == "blocks" and not self.two_parts:
+            return patterns.blocks(x, y, self.variant, colours, self.ratio)
         if self.kind == "knit":
             return patterns.knit(x, y, self.variant, colours, self.period_m)
-        return np.broadcast_to(colours[0], (*np.broadcast_shapes(x.shape, y.shape), 3))
+        if "raglan" in (self.kind, self.variant):
+            return patterns.raglan(x, y, colours)
+        return colours[0]
 
-    def _texture(self, out: np.ndarray) -> None:
-        """Slow unevenness of yarn and dye, never finer than patterns.FINEST_M."""
+    def _texture(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Slow unevenness of yarn and dye, (height, WIDTH), about 1; never finer than patterns.FINEST_M."""
         rng = np.random.default_rng([self.seed, 11])
-        lattice, strength = {"denim": ((9, 34), 0.045), "slub": ((40, 7), 0.022)}.get(self.variant, ((30, 14), 0.016))
-        shade = 1 + strength * patterns.mottle(rng, lattice, (HEIGHT // 2, WIDTH // 2))
+        (long, wide), strength = {"denim": ((0.12, 0.024), 0.045), "slub": ((0.02, 0.11), 0.022)}.get(
+            self.variant, ((0.025, 0.05), 0.016)
+        )
+        shape = len(y) // 2, WIDTH // 2
+        lattice = round(len(y) / PX_PER_M / long), round(WIDTH / PX_PER_M / wide)
+        shade = 1 + strength * patterns.mottle(rng, lattice, shape)
         if self.kind == "denim":
-            x, y = (k[..., ::2] if k.shape[0] == 1 else k[::2] for k in _places())
-            shade = shade * (1 + 0.03 * np.sin(2 * np.pi * (y + x) / (1.5 * patterns.FINEST_M)))
-        out *= np.repeat(np.repeat(shade, 2, 0), 2, 1)[..., None]
+            shade *= 1 + 0.03 * np.sin(2 * np.pi / (1.5 * patterns.FINEST_M) * (y[::2] + x[:, ::2]))
+        return np.repeat(np.repeat(shade, 2, 0), 2, 1)
 
-    def _put_motif(self, out: np.ndarray, colours: np.ndarray) -> None:
-        m = self.motif
-        x, y = _places()
-        wide = m.size * (1.3 if m.emblem else 0.75 * max(word_width(k, m.style) for k in m.words) + 1.0)
-        tall = m.size * (1.4 if m.emblem else 1.3 * len(m.words) + 0.6) + (0.04 if m.arc else 0)
-        columns = np.flatnonzero(np.abs(x[0] - m.place[0]) < wide)
-        rows = np.flatnonzero(np.abs(y[:, 0] - m.place[1]) < tall)
-        box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        dx, dy = np.broadcast_arrays(x[:, box[1]] - m.place[0], y[box[0]] - m.place[1])
-        if m.emblem:
-            layers = [(m.size * d, row) for d, row in prints.emblem(m.emblem, dx / m.size, dy / m.size)]
+
+@cache
+def places(height: int) -> tuple[np.ndarray, np.ndarray]:
+    """Metres right of the middle (1, WIDTH) and below the pit of the neck (height, 1) of a bolt's pixels."""
+    x = (np.arange(WIDTH) + 0.5 - WIDTH / 2) / PX_PER_M
+    return x[None], ((np.arange(height) + 0.5) / PX_PER_M - TOP_M)[:, None]
+
+
+@njit(cache=True)
+def _on_bolt(flat, points, arm):
+    """Where on the bolt points are cut: metres right of its middle and below the neck (N, 2); and which are sleeve."""
+    at, sleeve = np.empty((len(points), 2)), np.empty(len(points), np.bool_)
+    for i in range(len(points)):
+        x, y, z = abs(points[i, 0]), points[i, 1], points[i, 2]
+        side = 1.0 if points[i, 0] > 0 else -1.0
+        sleeve[i] = x > armhole(z, ARMHOLE_X) if z > ARMPIT_Z - 0.01 else arm[i] > 0.5
+        if sleeve[i]:
+            away = (x - SHOULDER_X) * ARM_DOWN + (z - SHOULDER_Z) * ARM_OUT
+            at[i, 0], at[i, 1] = side * (SLEEVE_X_M + away), NECK_Z - SHOULDER_Z + along_at(x, y, z)
         else:
-            inside = prints.words_inside(m.words, m.style, m.size, m.arc, dx, dy)
-            line = 0.10 * m.size
-            layers = [(inside + 2 * line, 2), (inside + line, 0)] * m.outline + [(inside, 1)]
-        for inside_m, row in layers:
-            out[box] = patterns.over(out[box], colours[row], patterns.edge(inside_m))
+            at[i, 0], at[i, 1] = flat[i, 0], NECK_Z - flat[i, 1]
+    return at, sleeve
 
 
-@cache
-def _places() -> tuple[np.ndarray, np.ndarray]:
-    """Metres to the right of the middle (1, WIDTH) and down from the neck (HEIGHT, 1) of the print's pixels."""
-    metre = PICTURE_M / HEIGHT
-    x = (np.arange(WIDTH) + 0.5 - WIDTH / 2) * metre
-    return x[None], ((np.arange(HEIGHT) + 0.5) * metre - NECK_ROW * PICTURE_M)[:, None]
-
-
-@cache
-def _sleeves() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Rows and columns of the flat sleeves' pixels, and their places across and along the sleeve, metres."""
-    x, y = (np.broadcast_to(k, (HEIGHT, WIDTH)) for k in _places())
-    side = np.abs(x)
-    armhole = SHOULDER_M[0] - 0.012 * np.clip(1 - ((y - 0.11) / 0.08) ** 2, 0, 1)
-    rows, columns = np.nonzero((side > armhole + 0.40 * np.clip(y - patterns.NECK_TO_ARMPIT_M, 0, None)) & (y > -0.05))
-    dx, dy = side[rows, columns] - SHOULDER_M[0], y[rows, columns] - SHOULDER_M[1]
-    c, s = np.cos(SLEEVE_TURN), np.sin(SLEEVE_TURN)
-    across, along = dx * c - dy * s, dx * s + dy * c + SHOULDER_M[1]
-    return rows, columns, np.where(x[rows, columns] > 0, across, -across), along
+@njit(cache=True)
+def _bilinear(picture, x, y):
+    """Values (N, C) of a picture (H, W, C) at pixel positions, edges repeated."""
+    height, width, channels = picture.shape
+    out = np.empty((len(x), channels))
+    for i in range(len(x)):
+        column, row = min(max(x[i], 0.0), width - 1.0), min(max(y[i], 0.0), height - 1.0)
+        c, r = min(int(column), width - 2), min(int(row), height - 2)
+        fc, fr = column - c, row - r
+        for k in range(channels):
+            top = picture[r, c, k] * (1 - fc) + picture[r, c + 1, k] * fc
+            low = picture[r + 1, c, k] * (1 - fc) + picture[r + 1, c + 1, k] * fc
+            out[i, k] = top * (1 - fr) + low * fr
+    return out
 
 
 def sample_kind(rng: np.random.Generator, kind: str) -> Cloth:
     """A random cloth of one kind.   Raises: ValueError for an unknown kind."""
     if kind not in KINDS:
         raise ValueError(f"found the kind of cloth {kind!r}, wanted one of {', '.join(KINDS)}")
-    pick = lambda *names: str(rng.choice(names))  # noqa: E731
-    u = rng.uniform
+    u, pick = rng.uniform, lambda *names: str(rng.choice(names))
     colours = sample_palette(rng)
     colours = (*colours, *colours[1:])[:4]
     seed, gloss, ratio = int(rng.integers(2**31)), float(u(0.0, 0.05)), float(u(0, 1))
@@ -211,17 +255,18 @@ def sample_kind(rng: np.random.Generator, kind: str) -> Cloth:
     if kind == "raglan":
         return Cloth(**made)
     if kind == "floral":
-        greens = sorted((vary(rng, colour(k)) for k in LEAVES), key=lambda k: -contrast(k, colours[0]))
+        greens = sorted((vary(rng, colour_of(k)) for k in LEAVES), key=lambda k: -abs(luma(k) - luma(colours[0])))
         return Cloth(**made | dict(colours=(*colours, *greens[:2])), variant=pick(*prints.FLORALS))
     if kind == "knit":
         variant = pick("rib", "stitch", "cable", "cable", "fair isle")
         period = float(u(0.0135, 0.016) if variant != "fair isle" else u(0.0125, 0.0145))
         return Cloth(**made | dict(gloss=0.0), variant=variant, period_m=period)
     if kind == "denim":
-        return Cloth(**made | dict(colours=(vary(rng, colour(pick(*INDIGO))), *colours[1:])), variant="denim")
+        return Cloth(**made | dict(colours=(vary(rng, colour_of(pick(*INDIGO))), *colours[1:])), variant="denim")
     if kind in ("camouflage", "animal"):
         codes = pick(*(CAMOUFLAGE if kind == "camouflage" else ANIMAL)).split()
-        return Cloth(**made | dict(colours=tuple(vary(rng, colour(k)) for k in codes)))
+        made |= dict(colours=tuple(vary(rng, colour_of(k)) for k in codes))
+        return Cloth(**made, variant=pick("large", "small"))
     return Cloth(**made, variant=pick("plain", "plain", "heather", "raglan"), motif=_sample_motif(rng, kind))
 
 
@@ -229,7 +274,7 @@ def _sample_motif(rng: np.random.Generator, kind: str) -> Motif:
     u = rng.uniform
     if kind == "logo":
         shape, small = str(rng.choice(prints.EMBLEMS)), bool(rng.random() < 0.4)
-        place = (float(u(0.070, 0.085)), float(u(0.155, 0.175))) if small else (0.0, float(u(0.205, 0.235)))
+        place = (float(u(0.070, 0.085)), float(u(0.175, 0.195))) if small else (0.0, float(u(0.225, 0.255)))
         return Motif(emblem=shape, place=place, size=float(u(0.022, 0.028) if small else u(0.055, 0.085)))
     words = WORDS[int(rng.integers(len(WORDS)))]
     slab = bool(rng.random() < 0.25)
@@ -241,16 +286,5 @@ def _sample_motif(rng: np.random.Generator, kind: str) -> Motif:
     width = float(u(0.17, 0.25))
     size = min(width / max(word_width(k, style) for k in words), 0.115 if len(words) == 1 else 0.075)
     arc = float(u(0.18, 0.32)) if len(words) == 1 and len(words[0]) > 4 and rng.random() < 0.25 else 0.0
-    return Motif(words=words, place=(0.0, float(u(0.205, 0.235))), size=size, arc=arc, style=style,
+    return Motif(words=words, place=(0.0, float(u(0.225, 0.255))), size=size, arc=arc, style=style,
                  outline=bool(rng.random() < 0.25))  # fmt: skip
-
-
-def sample_bilinear(picture: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Values of a picture (H, W, C) at pixel positions x, y of any shape, edges repeated."""
-    h, w = picture.shape[:2]
-    x, y = np.clip(x, 0, w - 1), np.clip(y, 0, h - 1)
-    x0, y0 = np.minimum(x.astype(np.int64), w - 2), np.minimum(y.astype(np.int64), h - 2)
-    fx, fy = (x - x0)[..., None], (y - y0)[..., None]
-    top = picture[y0, x0] * (1 - fx) + picture[y0, x0 + 1] * fx
-    low = picture[y0 + 1, x0] * (1 - fx) + picture[y0 + 1, x0 + 1] * fx
-    return top * (1 - fy) + low * fy

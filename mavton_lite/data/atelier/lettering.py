@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from numba import njit
 
 ARC_STEPS = 6  # straight pieces a quarter of an arc
-FAR = 1.0  # cap heights; what is further from a letter than this is not measured
+FAR = 0.5  # cap heights; the distance of whatever is further away
 
 
 @dataclass(frozen=True)
@@ -99,30 +100,38 @@ def word_width(word: str, style: Style) -> float:
 
 
 def ink_distance(word: str, style: Style, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """How far inside the ink each point lies, negative outside and never below -FAR.
+    """How far inside the ink each point lies, negative outside and never much below -FAR.
 
     Shape: x, y (...) in cap heights, the word centred on (0, 0) -> (...).
     Raises: ValueError for a character that has no letter.
     """
-    out = np.full(np.broadcast_shapes(x.shape, y.shape), FAR)
-    x, y = np.broadcast_to(x, out.shape), np.broadcast_to(y, out.shape)
-    x = x + style.slant * y + word_width(word, style) / 2
-    y = y + 0.5
-    left = 0.0
+    pieces, spans, left = [np.zeros((0, 4))], [], -word_width(word, style) / 2
     for character in word:
         lines, width = segments(character, style.slab), GLYPHS[character][0] * style.narrow
-        near = (x > left - FAR) & (x < left + width + FAR) & (y > -FAR) & (y < 1 + FAR)
-        if len(lines) and near.any():
-            out[near] = np.minimum(out[near], _to_segments(x[near] - left, y[near], lines, style.narrow))
+        pieces.append(lines * [style.narrow, 1, style.narrow, 1] + [left, -0.5, left, -0.5])
+        spans.append((left - FAR, left + width + FAR, len(lines)))
         left += width + style.stroke + style.spacing
-    return style.stroke / 2 - out
+    x, y = np.broadcast_arrays(x + style.slant * y, y)
+    points = [np.ascontiguousarray(k).ravel() for k in (x, y)]
+    away = _to_segments(*points, np.concatenate(pieces), np.array(spans))
+    return style.stroke / 2 - away.reshape(x.shape)
 
 
-def _to_segments(x: np.ndarray, y: np.ndarray, lines: np.ndarray, narrow: float) -> np.ndarray:
-    """Distance (N,) of points from the nearest piece, by projection on each."""
-    least = np.full(x.shape, FAR * FAR)
-    for x0, y0, x1, y1 in lines * [narrow, 1, narrow, 1]:
-        dx, dy = x1 - x0, y1 - y0
-        along = np.clip(((x - x0) * dx + (y - y0) * dy) / max(dx * dx + dy * dy, 1e-12), 0, 1)
-        np.minimum(least, (x - x0 - along * dx) ** 2 + (y - y0 - along * dy) ** 2, out=least)
-    return np.sqrt(least)
+@njit(cache=True)
+def _to_segments(x, y, lines, spans):
+    """Distance (N,) of points from the nearest straight piece, at most FAR; `spans`: reach and pieces by letter."""
+    out = np.empty(len(x))
+    for i in range(len(x)):
+        least, first = FAR * FAR, 0
+        for letter in range(len(spans)):
+            last = first + int(spans[letter, 2])
+            if spans[letter, 0] < x[i] < spans[letter, 1]:
+                for k in range(first, last):
+                    x0, y0, dx, dy = lines[k, 0], lines[k, 1], lines[k, 2] - lines[k, 0], lines[k, 3] - lines[k, 1]
+                    px, py = x[i] - x0, y[i] - y0
+                    along = min(max((px * dx + py * dy) / max(dx * dx + dy * dy, 1e-12), 0.0), 1.0)
+                    px, py = px - along * dx, py - along * dy
+                    least = min(least, px * px + py * py)
+            first = last
+        out[i] = np.sqrt(least)
+    return out

@@ -11,8 +11,10 @@ from functools import cache
 import numpy as np
 
 SOFT_M = 0.0012  # half the width of a printed edge
+STEP_M = 0.0002  # in which a sett is tabulated
 FINEST_M = 0.012  # no texture is finer: 2.5 pixels of a 256 x 192 picture
-NECK_TO_ARMPIT_M = 0.20
+NECK_TO_ARMPIT_M = 0.205
+Sett = tuple[tuple[int, float], ...]
 
 
 def edge(inside_m: np.ndarray, soft_m: float = SOFT_M) -> np.ndarray:
@@ -25,19 +27,20 @@ def over(ground: np.ndarray, colour, ink: np.ndarray) -> np.ndarray:
     return ground + (np.asarray(colour) - ground) * ink[..., None]
 
 
-def bands(place_m: np.ndarray, sett: tuple[tuple[int, float], ...], period_m: float, colours) -> np.ndarray:
+def bands(place_m: np.ndarray, sett: Sett, period_m: float, colours: np.ndarray) -> np.ndarray:
     """Bands of colours along a line: `sett` lists (row of colours, share of the period).   Shape: (...) -> (..., 3)."""
-    place = place_m % period_m
+    n = int(period_m / STEP_M) + 1
+    at = (np.arange(n) + 0.5) * (period_m / n)
     starts = np.cumsum([0.0, *(share for _, share in sett)]) * (period_m / sum(share for _, share in sett))
-    out = np.zeros((*place.shape, 3))
+    profile = np.zeros((n, 3))
     for (row, _), left, right in zip(sett, starts[:-1], starts[1:], strict=True):
-        middle, half = (left + right) / 2, (right - left) / 2
-        away = np.abs((place - middle + period_m / 2) % period_m - period_m / 2)
-        out += edge(half - away)[..., None] * colours[row]
-    return out
+        away = np.abs((at - (left + right) / 2 + period_m / 2) % period_m - period_m / 2)
+        profile += edge((right - left) / 2 - away)[:, None] * colours[row]
+    turns = place_m * (1 / period_m)
+    return profile[np.minimum(((turns - np.floor(turns)) * n).astype(np.int32), n - 1)]
 
 
-STRIPES: dict[str, tuple[tuple[tuple[int, float], ...], tuple[float, float]]] = {  # sett, range of periods
+STRIPES: dict[str, tuple[Sett, tuple[float, float]]] = {  # sett, range of periods
     "even": (((0, 0.5), (1, 0.5)), (0.036, 0.13)),
     "breton": (((0, 0.68), (1, 0.32)), (0.030, 0.048)),
     "pin": (((0, 0.84), (1, 0.16)), (0.034, 0.055)),
@@ -46,7 +49,7 @@ STRIPES: dict[str, tuple[tuple[tuple[int, float], ...], tuple[float, float]]] = 
     "rugby": (((0, 0.42), (2, 0.06), (1, 0.46), (2, 0.06)), (0.15, 0.26)),
     "retro": (((0, 0.55), (1, 0.15), (2, 0.15), (3, 0.15)), (0.13, 0.24)),
 }
-PLAIDS: dict[str, tuple[tuple[tuple[int, float], ...], tuple[float, float]]] = {
+PLAIDS: dict[str, tuple[Sett, tuple[float, float]]] = {
     "gingham": (((0, 0.5), (1, 0.5)), (0.030, 0.055)),
     "buffalo": (((0, 0.5), (1, 0.5)), (0.075, 0.12)),
     "windowpane": (((0, 0.92), (1, 0.08)), (0.055, 0.085)),
@@ -79,52 +82,48 @@ def plaid(x, y, variant: str, colours, period_m: float) -> np.ndarray:
 
 
 def dots(x, y, colours, period_m: float, radius: float) -> np.ndarray:
-    """Dots in staggered rows; radius in periods."""
+    """Dots in staggered rows on open grids; radius in periods."""
     row_m = period_m * 0.75
     row = np.floor(y / row_m)
-    dx = ((x / period_m + 0.5 * (row % 2) + 0.5) % 1 - 0.5) * period_m
-    dy = (y / row_m - row - 0.5) * row_m
-    return over(colours[0], colours[1], edge(radius * period_m - np.sqrt(dx * dx + dy * dy)))
+    dx = (x / period_m + 0.5 * np.array([[0.0], [1.0]]) + 0.5) % 1 - 0.5  # of even and odd rows
+    dy = y / row_m - row - 0.5
+    r = np.sqrt((dx * dx * period_m**2)[row[:, 0].astype(int) % 2] + dy * dy * row_m**2)
+    return over(colours[0], colours[1], edge(radius * period_m - r))
 
 
 def gradient(x, y, variant: str, colours, angle: float) -> np.ndarray:
-    """A slow change of colour over the garment: linear (down at angle 0), of three colours, dipped at the hem, round."""
-    t = (np.cos(angle) * (y - 0.29) - np.sin(angle) * x) / 0.46 + 0.5 if angle else (y - 0.06) / 0.46
+    """A slow change of colour: linear (down at angle 0, to the left at 90), in three colours, dipped or round."""
+    t = (np.cos(angle) * (y - 0.31) - np.sin(angle) * x) / 0.46 + 0.5
     if variant == "round":
-        t = np.sqrt(x * x + (y - 0.25) ** 2) / 0.30
-    if variant == "dipped":
-        t = (y - 0.36) / 0.12
-    t = np.clip(t, 0, 1)
+        t = np.sqrt(x * x + (y - 0.27) ** 2) / 0.30
+    elif variant == "dipped":
+        t = (y - 0.38) / 0.12
     if variant == "three":
         return over(over(colours[0], colours[1], smooth(2 * t)), colours[2], smooth(2 * t - 1))
     return over(colours[0], colours[1], smooth(t))
 
 
-def blocks(x, y, variant: str, colours, ratio: float, sleeve: bool) -> np.ndarray:
+def blocks(x, y, variant: str, colours, ratio: float) -> np.ndarray:
     """A few large areas of colour."""
-    line = 0.16 + 0.22 * ratio
-    if variant == "sleeves":
-        return np.broadcast_to(colours[1] if sleeve else colours[0], (*np.broadcast_shapes(x.shape, y.shape), 3))
+    line = 0.18 + 0.22 * ratio
     if variant == "split":
-        return over(colours[0], colours[1], edge(np.full(x.shape, 1.0) if sleeve else x))
+        return over(colours[0], colours[1], edge(x))
     if variant == "diagonal":
         at = y - line - 0.55 * x
         return over(over(colours[0], colours[2], edge(at + 0.022)), colours[1], edge(at))
     if variant == "chest":
-        away = np.abs(y - 0.20)
+        away = np.abs(y - 0.22)
         return over(over(colours[0], colours[2], edge(0.055 - away)), colours[1], edge(0.038 - away))
     if variant == "three":
         return over(over(colours[0], colours[1], edge(y - line + 0.05)), colours[2], edge(y - line - 0.09))
     if variant == "yoke":
-        return over(colours[0], colours[1], edge(0.125 + 0.05 * ratio - y))
+        return over(colours[0], colours[1], edge(0.145 + 0.05 * ratio - y))
     return over(colours[0], colours[1], edge(y - line))  # two
 
 
-def raglan(x, y, colours, sleeve: bool) -> np.ndarray:
-    """Sleeves of another colour up to the neck."""
-    if sleeve:
-        return np.broadcast_to(colours[1], (*np.broadcast_shapes(x.shape, y.shape), 3))
-    seam = 0.066 + 0.10 * np.clip(y / NECK_TO_ARMPIT_M, 0, 1) ** 1.15
+def raglan(x, y, colours) -> np.ndarray:
+    """Shoulders in the sleeves' colour, as far as the seam from neck to armpit."""
+    seam = 0.066 + 0.11 * np.clip(y / NECK_TO_ARMPIT_M, 0, 1) ** 1.15 + np.clip(y - NECK_TO_ARMPIT_M, 0, None) * 99
     return over(colours[0], colours[1], edge(np.abs(x) - seam))
 
 

@@ -7,134 +7,166 @@ half a tile, so that no rows of flowers show.
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
 from mavton_lite.data.atelier.lettering import Style, ink_distance, word_width
-from mavton_lite.data.atelier.patterns import edge, mottle, smooth
+from mavton_lite.data.atelier.patterns import mottle
 
 TILE = 160  # px of the printed picture
+LEADING = 0.32  # between lines of words, cap heights
 FLORALS = ("ditsy", "daisies", "roses", "meadow", "leaves")
 EMBLEMS = ("ring", "star", "heart", "shield", "bolt", "mountains", "waves", "sun", "leaf", "crown", "moon", "diamond",
            "flower", "flag", "anchor")  # fmt: skip
 
 
-def lay(tile: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The half-drop repeat of a tile, its middle column upright.   Shape: (TILE, TILE, 3) -> (height, width, 3)."""
-    pair = np.concatenate([np.roll(tile, TILE // 2, 0), tile], axis=1)
+def lay(tile: np.ndarray, height: int, width: int, drop: bool = True) -> np.ndarray:
+    """The repeat of a tile, in a half drop or straight.   Shape: (TILE, TILE, 3) -> (height, width, 3)."""
+    pair = np.concatenate([np.roll(tile, drop * TILE // 2, 0), tile], axis=1)
     return np.tile(pair, (-(-height // TILE), -(-width // (2 * TILE)), 1))[:height, :width]
 
 
 def scatter(rng: np.random.Generator, count: int, tries: int = 14) -> np.ndarray:
     """Evenly scattered places (count, 2) x, y on a tile, in px, by Mitchell's best candidate."""
-    places = rng.uniform(0, TILE, (1, 2))
-    images = np.array([(i * TILE, j * TILE + i * TILE / 2) for i in (-1, 0, 1) for j in (-1, 0, 1)])
-    for _ in range(count - 1):
-        candidates = rng.uniform(0, TILE, (tries, 2))
-        away = candidates[:, None, None] - (places[:, None] + images)
-        best = np.argmax((away**2).sum(-1).min((1, 2)))
-        places = np.concatenate([places, candidates[best : best + 1]])
-    return places
+    candidates = rng.uniform(0, TILE, (count, tries, 2))
+    return _spread(candidates)
 
 
-def _stamp(tile: np.ndarray, x: float, y: float, reach: float, draw) -> None:
-    """Lay `draw(dx, dy) -> (colour, ink)` around a place of a tile, over its borders too."""
-    span = np.arange(-int(reach) - 1, int(reach) + 2)
-    column, row = np.meshgrid(int(x) + span, int(y) + span)
-    colour, ink = draw(column + 0.5 - x, row + 0.5 - y)
-    turn, column = column // TILE, column % TILE
-    row = (row - turn * (TILE // 2)) % TILE
-    under = tile[row, column]
-    tile[row, column] = under + (colour - under) * ink[..., None]
+@njit(cache=True)
+def _spread(candidates):
+    """Of each row of candidates the one that is furthest from those chosen before, tiles in a half drop."""
+    count, tries, _ = candidates.shape
+    out = np.empty((count, 2))
+    for n in range(count):
+        best = -1.0
+        for k in range(tries):
+            nearest = 1e9
+            for m in range(n):
+                for turn in range(-1, 2):
+                    dx = candidates[n, k, 0] - out[m, 0] - turn * TILE
+                    dy = candidates[n, k, 1] - out[m, 1] - turn * (TILE // 2)
+                    dy -= TILE * np.round(dy / TILE)
+                    nearest = min(nearest, dx * dx + dy * dy)
+            if nearest > best:
+                best = nearest
+                out[n, 0], out[n, 1] = candidates[n, k, 0], candidates[n, k, 1]
+    return out
 
 
-def _flower(tile, x, y, radius, turn, petals, colour, heart, swirl=0.0):
-    def draw(dx, dy):
-        r, theta = np.sqrt(dx * dx + dy * dy) / radius, np.arctan2(dy, dx) - turn
-        reach = 0.50 + 0.48 * np.abs(np.cos(petals / 2 * theta)) ** 0.7
-        shade = 0.88 + 0.17 * r + 0.10 * swirl * np.sin(9.0 * r + 2 * theta)
-        out = np.minimum(colour * shade[..., None], 1)
-        core = np.clip(0.5 + (0.24 - 0.10 * swirl - r) * radius, 0, 1)[..., None]
-        return out + (heart - out) * core, np.clip(0.5 + (reach - r) * radius, 0, 1)
-
-    _stamp(tile, x, y, radius + 1, draw)
+@njit(cache=True)
+def _box(x, y, reach):
+    """First and last row and column around a place of a tile; they may lie beyond its borders."""
+    return int(np.floor(y - reach)), int(np.ceil(y + reach)), int(np.floor(x - reach)), int(np.ceil(x + reach))
 
 
-def _leaf(tile, x, y, length, turn, colour, slim=0.30):
-    def draw(dx, dy):
-        c, s = np.cos(turn), np.sin(turn)
-        along, across = (dx * c + dy * s) / length, (dy * c - dx * s) / length
-        half = slim * np.sin(np.pi * np.clip(along, 0, 1)) * (1.15 - 0.5 * along)
-        vein = np.clip(0.5 + (0.035 - np.abs(across)) * length, 0, 1) * (along < 0.85)
-        out = np.minimum(colour * (1 + 0.16 * vein + 0.08 * np.sign(across) * (vein < 0.5))[..., None], 1)
-        return out, np.clip(0.5 + (half - np.abs(across)) * length, 0, 1)
+@njit(cache=True)
+def _lay(tile, row, column, red, green, blue, ink):
+    """Put a colour on one pixel, over the borders of the half-drop repeat too."""
+    turn = column // TILE
+    row, column = (row - turn * (TILE // 2)) % TILE, column - turn * TILE
+    for k, colour in enumerate((red, green, blue)):
+        tile[row, column, k] += (min(colour, 1.0) - tile[row, column, k]) * ink
 
-    _stamp(tile, x, y, length + 1, draw)
+
+@njit(cache=True)
+def _flower(tile, x, y, radius, turn, petals, colour, heart, swirl):
+    """A round flower; `swirl` 1 makes it a rose."""
+    top, bottom, left, right = _box(x, y, radius + 1)
+    for row in range(top, bottom + 1):
+        for column in range(left, right + 1):
+            dx, dy = column + 0.5 - x, row + 0.5 - y
+            r, theta = np.sqrt(dx * dx + dy * dy) / radius, np.arctan2(dy, dx) - turn
+            reach = 0.50 + 0.48 * abs(np.cos(petals / 2 * theta)) ** 0.7
+            ink = min(max(0.5 + (reach - r) * radius, 0.0), 1.0)
+            if ink > 0:
+                shade = 0.88 + 0.17 * r + 0.10 * swirl * np.sin(9.0 * r + 2 * theta)
+                core = min(max(0.5 + (0.24 - 0.10 * swirl - r) * radius, 0.0), 1.0)
+                red, green, blue = colour * shade * (1 - core) + heart * core
+                _lay(tile, row, column, red, green, blue, ink)
+
+
+@njit(cache=True)
+def _leaf(tile, x, y, length, turn, colour, slim):
+    """A leaf from its stem at (x, y); `slim` is its half width over its length."""
+    top, bottom, left, right = _box(x, y, length + 1)
+    c, s = np.cos(turn), np.sin(turn)
+    for row in range(top, bottom + 1):
+        for column in range(left, right + 1):
+            dx, dy = column + 0.5 - x, row + 0.5 - y
+            along, across = (dx * c + dy * s) / length, (dy * c - dx * s) / length
+            if 0 < along < 1:
+                half = slim * np.sin(np.pi * along) * (1.15 - 0.5 * along)
+                ink = min(max(0.5 + (half - abs(across)) * length, 0.0), 1.0)
+                vein = min(max(0.5 + (0.035 - abs(across)) * length, 0.0), 1.0) if along < 0.85 else 0.0
+                side = 0.08 if across > 0 else -0.08
+                red, green, blue = colour * (1 + side * (1 - vein) + 0.16 * vein)
+                _lay(tile, row, column, red, green, blue, ink)
+
+
+@njit(cache=True)
+def _rosette(tile, x, y, radius, long, odd, turn, gap, ring, middle):
+    """A leopard's spot: an uneven ring, open on one side, around a lighter middle."""
+    top, bottom, left, right = _box(x, y, 1.3 * radius)
+    for row in range(top, bottom + 1):
+        for column in range(left, right + 1):
+            dx, dy = column + 0.5 - x, row + 0.5 - y
+            r, theta = np.sqrt(dx * dx + dy * dy), np.arctan2(dy, dx)
+            outer = radius * (0.86 + 0.14 * np.cos(2 * (theta - long)) + 0.07 * np.cos(3 * theta - odd))
+            opening = min(max((np.cos(theta - turn) - 1 + 0.35 * gap) * 12, 0.0), 1.0)
+            core = min(max(0.5 + 0.6 * outer - r, 0.0), 1.0)
+            ink = min(max(0.5 + outer - r, 0.0), 1.0) * max(1 - opening, core)
+            red, green, blue = ring + (middle - ring) * core
+            _lay(tile, row, column, red, green, blue, ink)
 
 
 def floral(rng: np.random.Generator, variant: str, colours: np.ndarray) -> np.ndarray:
-    """A tile of flowers; colours: ground, two of petals, hearts, two of leaves."""
+    """A tile of flowers or leaves; colours: ground, two of petals, hearts, two of leaves."""
     ground, first, second, heart, leaf, pale = colours
     tile = np.broadcast_to(ground, (TILE, TILE, 3)).copy()
-    petal = lambda k: (first, second)[k % 2]  # noqa: E731
-    if variant in ("ditsy", "daisies"):
-        count, radius, petals = {"ditsy": (26, 7.0, 5), "daisies": (13, 11.5, 8)}[variant]
-        for k, (x, y) in enumerate(scatter(rng, count)):
-            turn = rng.uniform(0, 6.28)
-            for side in (0.5, 2.2)[: 1 + k % 2]:
-                _leaf(tile, x, y, radius * 2.0, turn + side, leaf if k % 3 else pale)
-            size = radius * rng.uniform(0.85, 1.15)
-            _flower(tile, x, y, size, turn, petals, first if variant == "daisies" else petal(k), heart)
-    elif variant == "leaves":
+    if variant == "leaves":
         for k, (x, y) in enumerate(scatter(rng, 15)):
             turn, length = rng.uniform(0, 6.28), rng.uniform(22, 30)
             for side in (-0.75, 0.75, 0.0):
-                _leaf(tile, x, y, length * (0.8 if side else 1), turn + side, (leaf, first, pale, second)[k % 4], 0.26)
-    else:  # roses and meadow: large flowers, small ones between
-        n_large, n_small = (5, 12) if variant == "roses" else (6, 16)
-        places = scatter(rng, n_large + n_small)
-        for k, (x, y) in enumerate(places):
-            turn = rng.uniform(0, 6.28)
-            radius = rng.uniform(19, 24) if k < n_large else rng.uniform(6, 8.5)
-            for side in (0.0, 1.3, 2.9)[: 3 if k < n_large else 2]:
-                _leaf(tile, x, y, radius * (1.75 if k < n_large else 2.4), turn + side, leaf if k % 2 else pale)
-        rng_large = [(k, p, rng.uniform(0, 6.28)) for k, p in enumerate(places)]
-        for k, (x, y), turn in reversed(rng_large):
-            if k >= n_large:
-                _flower(tile, x, y, 7.5, turn, 5, petal(k + 1), heart)
-            else:
-                roses = variant == "roses"
-                _flower(tile, x, y, 22.0, turn, 5 if roses else 7, petal(k), heart, swirl=1.0 if roses else 0.0)
-                if roses:
-                    _flower(tile, x, y, 12.5, turn + 0.6, 5, petal(k) * 0.9, heart, swirl=1.0)
+                colour = (leaf, first, pale, second)[k % 4]
+                _leaf(tile, x, y, length * (0.8 if side else 1), turn + side, colour, 0.26)
+        return tile
+    sizes, petals = {  # radii in px, large ones first; petals of large and small ones
+        "ditsy": ([7.0] * 26, (5, 5)), "daisies": ([11.5] * 13, (8, 8)),
+        "roses": ([22.0] * 5 + [7.5] * 12, (5, 5)), "meadow": ([20.0] * 5 + [13.0] * 5 + [7.0] * 10, (7, 5)),
+    }[variant]  # fmt: skip
+    flowers = [
+        (x, y, radius * rng.uniform(0.87, 1.13), rng.uniform(0, 6.28), k)
+        for k, ((x, y), radius) in enumerate(zip(scatter(rng, len(sizes)), sizes, strict=True))
+    ]
+    for x, y, radius, turn, k in flowers:
+        for side in (0.4, 2.3, 4.1)[: 3 if radius > 15 else 1 + k % 2]:
+            _leaf(tile, x, y, radius * (1.8 if radius > 15 else 2.1), turn + side, pale if k % 3 else leaf, 0.30)
+    for x, y, radius, turn, k in reversed(flowers):
+        petal = first if variant == "daisies" or k % 2 else second
+        rose = variant == "roses" and radius > 15
+        _flower(tile, x, y, radius, turn, petals[int(radius < 15)], petal, heart, float(rose))
+        if rose:
+            _flower(tile, x, y, 0.57 * radius, turn + 0.6, 5, petal * 0.9, heart, 1.0)
     return tile
 
 
-def camouflage(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
-    """A tile of large soft-edged blots in four colours."""
+def camouflage(rng: np.random.Generator, variant: str, colours: np.ndarray) -> np.ndarray:
+    """A tile of "large" or "small" soft-edged blots in four colours, to be laid straight."""
     tile = np.broadcast_to(colours[0], (TILE, TILE, 3)).copy()
+    coarse, fine = ((6, 5), (15, 12)) if variant == "large" else ((9, 7), (20, 16))
     for colour, level in zip(colours[1:], (0.25, 0.65, 1.0), strict=True):
-        blot = mottle(rng, (7, 5), (TILE, TILE)) + 0.25 * mottle(rng, (17, 13), (TILE, TILE))
+        blot = mottle(rng, coarse, (TILE, TILE)) + 0.25 * mottle(rng, fine, (TILE, TILE))
         tile += (colour - tile) * np.clip(0.5 + (blot - level) * 5, 0, 1)[..., None]
     return tile
 
 
-def animal(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
-    """A tile of a leopard's rosettes; colours: coat, ring, middle."""
+def animal(rng: np.random.Generator, variant: str, colours: np.ndarray) -> np.ndarray:
+    """A tile of a leopard's rosettes, "large" or "small"; colours: coat, ring, middle."""
     coat, ring, middle = colours[:3]
-    tile = coat * (1 + 0.03 * mottle(rng, (6, 6), (TILE, TILE)))[..., None]
-    for x, y in scatter(rng, 34):
-        a, b, turn, gap = rng.uniform(0, 6.28), rng.uniform(0, 6.28), rng.uniform(0, 6.28), rng.uniform(0.3, 0.9)
-        radius = rng.uniform(7.5, 10.0)
-
-        def draw(dx, dy, a=a, b=b, turn=turn, gap=gap, radius=radius):
-            r, theta = np.sqrt(dx * dx + dy * dy), np.arctan2(dy, dx)
-            outer = radius * (0.86 + 0.14 * np.cos(2 * (theta - a)) + 0.07 * np.cos(3 * theta - b))
-            open_ = np.clip((np.cos(theta - turn) - 1 + 0.35 * gap) * 12, 0, 1)
-            core = np.clip(0.5 + 0.60 * outer - r, 0, 1)
-            spot = np.clip(0.5 + outer - r, 0, 1)
-            colour = ring + (middle - ring) * core[..., None]
-            return colour, spot * np.maximum(1 - open_, core)
-
-        _stamp(tile, x, y, 14, draw)
+    tile = np.broadcast_to(coat, (TILE, TILE, 3)).copy()
+    count, radius = (30, 10.5) if variant == "large" else (48, 8.0)
+    for x, y in scatter(rng, count):
+        long, odd, turn = rng.uniform(0, 6.28, 3)
+        _rosette(tile, x, y, radius * rng.uniform(0.85, 1.15), long, odd, turn, rng.uniform(0.3, 0.9), ring, middle)
     return tile
 
 
@@ -174,7 +206,7 @@ def emblem(shape: str, p: np.ndarray, q: np.ndarray) -> list[tuple[np.ndarray, i
         chevron = np.minimum(0.13 - np.abs(q - 0.05 + 0.55 * (0.4 - np.abs(p))), body - 0.16)
         return [(body, 1), (np.minimum(body - 0.10, 0.05 - np.abs(body - 0.13)), 2), (chevron, 2)]
     if shape == "bolt":
-        return [(polygon([(0.18, -1), (-0.55, 0.16), (-0.06, 0.16), (-0.22, 1), (0.55, -0.22), (0.06, -0.22)], p, q), 1)]
+        return [(polygon([(0.18, -1), (-0.55, 0.16), (-0.06, 0.16), (-0.22, 1), (0.55, -0.2), (0.06, -0.2)], p, q), 1)]
     if shape == "mountains":
         far = polygon([(0.05, 0.5), (0.52, -0.25), (1.0, 0.5)], p, q)
         near = polygon([(-1.0, 0.5), (-0.28, -0.62), (0.45, 0.5)], p, q)
@@ -194,7 +226,8 @@ def emblem(shape: str, p: np.ndarray, q: np.ndarray) -> list[tuple[np.ndarray, i
         return [(blade, 1), (vein, 0), (np.minimum(0.05 - np.abs(p), 0.2 - np.abs(q - 1.05)), 1)]
     if shape == "crown":
         points = [(-0.85, 0.45), (-0.95, -0.5), (-0.42, 0.0), (0, -0.72), (0.42, 0.0), (0.95, -0.5), (0.85, 0.45)]
-        return [(polygon(points, p, q), 1), (polygon([(-0.85, 0.56), (0.85, 0.56), (0.85, 0.76), (-0.85, 0.76)], p, q), 2)]
+        band = np.minimum(0.85 - np.abs(p), 0.10 - np.abs(q - 0.66))
+        return [(polygon(points, p, q), 1), (band, 2)]
     if shape == "moon":
         star = polygon([((0.3, 0.11)[k % 2] * np.sin(k * 0.7854) + 0.5, -(0.3, 0.11)[k % 2] * np.cos(k * 0.7854) - 0.1)
                         for k in range(8)], p, q)  # fmt: skip
@@ -217,20 +250,26 @@ def emblem(shape: str, p: np.ndarray, q: np.ndarray) -> list[tuple[np.ndarray, i
     raise ValueError(f"found the emblem {shape!r}, wanted one of {', '.join(EMBLEMS)}")
 
 
+def _line_sizes(words: tuple[str, ...], style: Style) -> list[float]:
+    """Cap heights of the lines in those of the widest: a shorter line is larger, up to half as large again."""
+    widest = max(word_width(k, style) for k in words)
+    return [min(1.5, widest / word_width(k, style)) for k in words]
+
+
+def lines_height(words: tuple[str, ...], style: Style) -> float:
+    """Height of one or two lines of words, in cap heights of the widest."""
+    return sum(_line_sizes(words, style)) + (LEADING + style.stroke) * (len(words) - 1)
+
+
 def words_inside(words, style: Style, cap_m: float, arc_m: float, dx: np.ndarray, dy: np.ndarray) -> np.ndarray:
     """Metres inside the ink of one or two lines centred on (0, 0); `arc_m` > 0 bends them over a circle that large."""
     if arc_m:
         r = np.sqrt(dx * dx + (arc_m - dy) ** 2)
         dx, dy = np.arctan2(dx, arc_m - dy) * arc_m, arc_m - r
-    pitch = cap_m * (1.32 + style.stroke)
-    widest = max(word_width(k, style) for k in words)
     out = np.full(np.broadcast_shapes(dx.shape, dy.shape), -1.0)
-    for k, word in enumerate(words):
-        size = cap_m * (min(1.5, widest / word_width(word, style)) if len(words) > 1 else 1)
-        at = (k - (len(words) - 1) / 2) * pitch
-        out = np.maximum(out, size * ink_distance(word, style, dx / size, (dy - at) / size))
+    top = -lines_height(words, style) * cap_m / 2
+    for word, size in zip(words, _line_sizes(words, style), strict=True):
+        cap = size * cap_m
+        out = np.maximum(out, cap * ink_distance(word, style, dx / cap, (dy - top - cap / 2) / cap))
+        top += cap + (LEADING + style.stroke) * cap_m
     return out
-
-
-__all__ = ["EMBLEMS", "FLORALS", "TILE", "animal", "camouflage", "edge", "emblem", "floral", "lay", "polygon", "scatter",
-           "smooth", "words_inside"]  # fmt: skip

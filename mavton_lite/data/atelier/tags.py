@@ -1,7 +1,7 @@
 """Difficulty tags: what makes one case of try-on hard, so that an evaluation can be reported by case.
 
-Most follow from the attributes of person and garments. Two are measured on the picture where it is at hand: the share of
-the torso that an arm or hair hides. The torso is the quadrangle between shoulder and hip key points, NARROWED at its
+Most follow from the attributes of person and garments. Two are measured on the picture where it is at hand: the share
+of the torso that an arm or hair hides. The torso is the quadrangle between shoulder and hip key points, NARROWED at its
 sides, where hanging arms touch it.
 """
 
