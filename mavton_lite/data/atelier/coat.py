@@ -41,6 +41,15 @@ class Coat:
     flare: float  # how much wider the opening is at the hem
     creases: int  # which folds this piece makes
 
+    def signed(self, canonical: np.ndarray, arm: np.ndarray) -> np.ndarray:
+        """How far inside the coat's cut a point lies, positive is coat.   Shape: (..., 3), (...) arm share -> (...) m."""
+        points, share = np.ascontiguousarray(canonical.reshape(-1, 3), float), np.ascontiguousarray(arm.ravel(), float)
+        return _signed(self._cut, points, share).reshape(arm.shape)
+
+    @property
+    def _cut(self) -> np.ndarray:
+        return np.array([self.hem_z, self.opening, self.flare])
+
 
 def sample_coat(rng: np.random.Generator) -> Coat:
     """A random coat."""
@@ -62,9 +71,9 @@ def draw_coat(camera: Camera, coat: Coat, person: Person, lamps: Lamps) -> Drawn
     mesh = tights_mesh()
     z = mesh.canonical[:, 2]
     neck = smoothstep((z - 0.66) / 0.08) * (1 - mesh.arm)
-    ease = OVER_M * (1 - 0.55 * neck) * (1 - 0.15 * mesh.arm) + 0.015 * smoothstep((0.45 - z) / 0.5) * (1 - mesh.arm)
+    ease = OVER_M * (1 - 0.55 * neck) * (1 - 0.15 * mesh.arm) + 0.006 * smoothstep((0.45 - z) / 0.5) * (1 - mesh.arm)
     vertices = mesh.hang(person.posed.vertices, ease, 1 - 0.7 * neck)
-    cut = np.array([coat.hem_z, coat.opening, coat.flare])
+    cut = coat._cut
     canonical, arm, faces = load_body().canonical, arm_share(), mesh.faces
 
     def keep(rows: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -95,9 +104,17 @@ def _edges(cut, x, y, z, arm):
         low = max(0.40 - z, 0.0)
         half = cut[1] + cut[2] * (low / 0.3) ** 2 - 0.10 * max(z - 0.62, 0.0)  # closer at the neck, wider below
         half = max(half, 0.058 * smooth((z - 0.6) / 0.1))
-        front = (x - half) + 0.25 * max(-0.02 - y - 0.05, -0.05) * 0.0
+        front = x - half
     top = NECK_Z + 0.026 - z
     return front, hem, sleeve, top
+
+
+@njit(cache=True)
+def _signed(cut, points, arm):
+    out = np.empty(len(arm))
+    for i in range(len(arm)):
+        out[i] = min(_edges(cut, points[i, 0], points[i, 1], points[i, 2], arm[i]))
+    return out
 
 
 @njit(cache=True)
@@ -117,7 +134,7 @@ def _cloth(cut, canonical, arm, faces, rows, weight):
 @njit(cache=True)
 def _marks(kind, cut, canonical, arm, table, bends, pixel_m):
     """Relief and shade at points (N, 3)."""
-    blazer, knit = kind != 1, kind == 1
+    knit = kind == 1
     out = np.empty((len(canonical), 2))
     for i in range(len(canonical)):
         x, y, z = canonical[i]

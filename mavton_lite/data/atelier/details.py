@@ -86,7 +86,7 @@ def details(garment: Garment, canonical: np.ndarray, edges: Edges, pixel_m: floa
     """Seams, bands, collar, placket, buttons and pocket at points (N, 3); `pixel_m` is a pixel's size in metres."""
     finish = Finish(
         COLLARS.index(garment.collar), PLACKETS.index(garment.placket), garment.pocket, garment.rib,
-        garment.trim is not None, garment.cloth.kind != "raglan",
+        garment.trim is not None, not garment.cloth.two_parts,
     )  # fmt: skip
     out = _details(finish, garment.cut, canonical, edges.neck, edges.hem, edges.sleeve, pixel_m)
     return Marks(*out.T)

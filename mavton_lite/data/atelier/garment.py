@@ -29,7 +29,7 @@ from mavton_lite.data.atelier.cut import (
     edges_at,
     smoothstep,
 )  # fmt: skip
-from mavton_lite.data.atelier.details import Surface, surface_of
+from mavton_lite.data.atelier.details import SHORT_PLACKET_M, Surface, surface_of
 from mavton_lite.data.atelier.drape import Mesh, arm_share, dress_mesh, share, tights_mesh
 from mavton_lite.data.atelier.layer import Layer
 
@@ -236,15 +236,17 @@ def sample_garment(rng: np.random.Generator, options: Collection[str] = ()) -> G
     _, sleeves, necks, fits, hems = STYLES[style]
     sleeve, neck = str(rng.choice(sleeves.split())), str(rng.choice(necks.split()))
     (width, depth), fit = (rng.uniform(*pair) for pair in NECK_SIZES[neck]), rng.uniform(*fits)
-    cloth = Cloth.sample(rng)
-    tucks, trims, pockets, flares, hem, sleeve_m = rng.random(6)
+    tucks, trims, pockets, flares, hem, sleeve_m, stand = rng.random(7)
     collar, placket = {
-        "shirt": ("shirt", "full"), "polo": ("polo", "short"), "henley": ("none", "short"),
+        "shirt": ("stand" if stand < 0.15 else "shirt", "full"), "polo": ("polo", "short"), "henley": ("none", "short"),
     }.get(style, ("none", "none"))  # fmt: skip
-    if style == "shirt" and rng.random() < 0.15:
-        collar = "stand"
     if collar != "none":
         width, depth = rng.uniform(0.058, 0.066), rng.uniform(0.055, 0.10) if collar != "stand" else 0.045
+    cloth = Cloth.sample(
+        rng,
+        without=("letters", "logo") if placket == "full" else (),
+        neck_m=depth + (SHORT_PLACKET_M if placket == "short" else 0.0),
+    )
     contrast = cloth.colours[1] if style in ("tee", "polo", "sweater", "henley") and trims < 0.3 else None
     reach = SLEEVES[sleeve]
     if sleeve in ("short", "elbow", "three-quarter"):
