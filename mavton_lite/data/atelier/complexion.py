@@ -27,7 +27,7 @@ class Complexion:
     lips: np.ndarray
     iris: np.ndarray
     flush: float  # of cheeks, nose and ears
-    mottle: np.ndarray  # (3, 4) slow waves over the skin: a direction (1/m) and a phase
+    mottle: np.ndarray  # (2, 4) slow waves over the skin: a direction (1/m) and a phase
     freckles: float  # 0..1
     stubble: float  # 0..1, shadow of a beard
     beard: float  # 0..1, a short full beard
@@ -56,7 +56,7 @@ def sample_complexion(rng: np.random.Generator, gender: float, tone: float) -> C
     if made_up:
         paint = np.array([[0.72, 0.22, 0.26], [0.78, 0.40, 0.40], [0.60, 0.16, 0.24], [0.74, 0.46, 0.40]])
         lips = lips + (paint[rng.integers(4)] * (1 - 0.35 * tone) - lips) * rng.uniform(0.25, 0.75)
-    odds = np.interp(tone, [0.0, 0.2, 0.45, 1.0], [0.05, 0.25, 0.8, 1.0])  # of brown eyes
+    odds = np.interp(tone, [0.0, 0.2, 0.4, 0.6], [0.05, 0.25, 0.85, 0.99])  # of brown eyes
     names = ["dark brown", "brown"] if rng.random() < odds else ["amber", "hazel", "green", "grey", "blue", "brown"]
     iris = np.array(IRISES[str(rng.choice(names))]) * rng.uniform(0.9, 1.1)
     face = rng.random()
@@ -65,7 +65,7 @@ def sample_complexion(rng: np.random.Generator, gender: float, tone: float) -> C
     shadow = np.array([[0.35, 0.24, 0.22], [0.30, 0.26, 0.30], [0.48, 0.30, 0.26]])[rng.integers(3)]
     dark = np.array([0.10, 0.07, 0.055])
     brow = np.where(tone > 0.4, dark, dark + rng.uniform(0, 1) * np.array([0.28, 0.19, 0.12]) * (1 - 2 * tone))
-    waves = np.concatenate([rng.normal(0, 38, (3, 3)), rng.uniform(0, 2 * np.pi, (3, 1))], axis=1)
+    waves = np.concatenate([rng.normal(0, 38, (2, 3)), rng.uniform(0, 2 * np.pi, (2, 1))], axis=1)
     return Complexion(
         skin=skin,
         lips=np.clip(lips, 0.03, 1),

@@ -7,8 +7,9 @@ import numpy as np
 from mavton_lite.data.atelier.body import load_body
 from mavton_lite.data.atelier.complexion import Complexion
 from mavton_lite.data.atelier.features import EYE, INNER, OUTER, almond
-from mavton_lite.data.atelier.layer import Camera, Drawn, Layer, see
+from mavton_lite.data.atelier.layer import Camera, Drawn, Layer
 from mavton_lite.data.atelier.light import Lamps
+from mavton_lite.data.atelier.raster import rasterise
 from mavton_lite.data.atelier.speckle import edge, fade, mix, ramp
 
 FACE = 13
@@ -18,26 +19,41 @@ IRIS_M, PUPIL_M, BALL_M = 0.0060, 0.0024, 0.0125  # radii
 def draw_eyes(camera: Camera, person, lamps: Lamps, skin: Layer) -> Drawn:
     """Both eyes: white, iris with its dark ring, pupil, shadow of the upper lid, catch light."""
     looks: Complexion = person.complexion
-    body = load_body()
-    ball = see(camera, person.posed.vertices, body.faces["eyes"], np.zeros(len(body.canonical)))
-    open_ = ball.hit & (ball.depth < skin.depth + 0.004)
-    at = np.where(open_[..., None], ball.canonical, skin.canonical)
-    rows = np.flatnonzero(
-        (open_ | skin.hit) & (np.abs(at[..., 2] - EYE[1]) < 0.016) & (np.abs(np.abs(at[..., 0]) - 0.033) < 0.018)
-        & (at[..., 1] < -0.10)
-    )  # fmt: skip
+    box = _box(camera, person)
+    hit, painted = np.zeros(skin.hit.shape, bool), np.zeros((*skin.hit.shape, 3))
+    depth, label = np.full(hit.shape, np.inf), np.zeros(hit.shape, np.uint8)
+    if box is None:
+        return Drawn(hit, depth, painted, label)
+    faces = load_body().faces["eyes"]
+    points = camera.project(person.posed.vertices) - [box[1].start, box[0].start, 0]
+    ball = rasterise(points, faces, box[0].stop - box[0].start, box[1].stop - box[1].start)
+    near, there = skin.depth[box], skin.hit[box]
+    open_ = ball.hit & (ball.depth < near + 0.004)
+    at = np.where(open_[..., None], ball.interpolate(load_body().canonical, faces), skin.canonical[box])
+    rows = np.flatnonzero((open_ | there) & (np.abs(at[..., 2] - EYE[1]) < 0.016) & (at[..., 1] < -0.10))
     p = at.reshape(-1, 3)[rows]
     side, x, z = np.sign(p[:, 0]), np.abs(p[:, 0]), p[:, 2]
     upper, lower, t = almond(x, looks)
     inside = (z < upper) & (z > lower) & (x > INNER[0]) & (x < OUTER[0])
     rows, side, x, z, upper, lower, t = (k[inside] for k in (rows, side, x, z, upper, lower, t))
-    hit = np.zeros(skin.hit.size, bool)
-    hit[rows] = True
-    hit = hit.reshape(skin.hit.shape)
-    painted = np.zeros((*hit.shape, 3))
+    shown = np.zeros(there.size, bool)
+    shown[rows] = True
+    shown = shown.reshape(there.shape)
+    hit[box] = shown
     painted[hit] = _eyeball(side * (x - EYE[0]), z - EYE[1], upper - z, z - lower, t, lamps, looks, 1 / camera.px_per_m)
-    depth = np.where(hit, np.minimum(skin.depth, np.where(open_, ball.depth, np.inf)) - 0.0005, np.inf)
-    return Drawn(hit, depth, painted, np.where(hit, FACE, 0).astype(np.uint8))
+    depth[box] = np.where(shown, np.minimum(near, np.where(open_, ball.depth, np.inf)) - 0.0005, np.inf)
+    label[hit] = FACE
+    return Drawn(hit, depth, painted, label)
+
+
+def _box(camera: Camera, person) -> tuple[slice, slice] | None:
+    """The part of the picture around the eyes; None when they are outside."""
+    at = camera.project(person.posed.vertices[np.unique(load_body().faces["eyes"])])[:, :2]
+    margin = 0.012 * camera.px_per_m
+    left, top = (int(max(0, np.floor(k))) for k in at.min(0) - margin)
+    right, bottom = (int(np.ceil(k)) for k in at.max(0) + margin)
+    right, bottom = min(right, camera.columns), min(bottom, camera.rows)
+    return (slice(top, bottom), slice(left, right)) if right > left and bottom > top else None
 
 
 def _eyeball(dx, dz, under, over, t, lamps: Lamps, looks: Complexion, pixel: float) -> np.ndarray:

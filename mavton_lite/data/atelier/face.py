@@ -28,17 +28,17 @@ def paint_skin(layer: Layer, person) -> tuple[np.ndarray, np.ndarray]:
     """Albedo (h, w, 3) and relief in metres (h, w) of a person's skin, before light."""
     looks: Complexion = person.complexion
     albedo, relief = np.ones((*layer.hit.shape, 3)), np.zeros(layer.hit.shape)
-    at = layer.canonical[layer.hit]
-    wave = np.sin(at @ looks.mottle[0, :3] + looks.mottle[0, 3]) + np.sin(at @ looks.mottle[1, :3] + looks.mottle[1, 3])
-    colour = looks.skin * (1 - np.multiply.outer(wave, 0.030 * BLOOD + 0.016 * MELANIN))
-    arm = np.flatnonzero(layer.arm[layer.hit] > 0.5)
+    here = np.flatnonzero(layer.hit)
+    at = layer.canonical.reshape(-1, 3)[here]
+    (u, a), (v, b) = ((k[:3], k[3]) for k in looks.mottle)
+    wave = np.sin(at @ u + a) + np.sin(at @ v + b)
+    colour = looks.skin - wave[:, None] * (looks.skin * (0.030 * BLOOD + 0.016 * MELANIN))
+    arm = np.flatnonzero(layer.arm.ravel()[here] > 0.5)
     colour[arm] = _arms(at[arm], colour[arm], looks)
     head = np.flatnonzero(at[:, 2] > 0.755)
     colour[head], height = _head(at[head], colour[head], looks, person.hair, pixel_m(layer))
-    albedo[layer.hit] = np.clip(colour, 0, 1)
-    raised = np.zeros(len(at))
-    raised[head] = height
-    relief[layer.hit] = raised
+    albedo.reshape(-1, 3)[here] = np.clip(colour, 0, 1)
+    relief.reshape(-1)[here[head]] = height
     return albedo, relief
 
 

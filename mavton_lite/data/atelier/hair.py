@@ -6,7 +6,6 @@ Source: Kajiya and Kay, "Rendering fur with three dimensional textures" (1989), 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
@@ -14,10 +13,11 @@ from mavton_lite.data.atelier.layer import Camera, Drawn, Layer
 from mavton_lite.data.atelier.light import Lamps, occlusion
 from mavton_lite.data.atelier.raster import rasterise
 from mavton_lite.data.atelier.scalp import above_hairline
-from mavton_lite.data.atelier.strands import Strands, bind, unit
+from mavton_lite.data.atelier.strands import Strands, ribbon_faces, ribbons, unit
 from mavton_lite.data.atelier.styles import VARIANTS, strands_of
 
 HAIR = 2
+COARSE_PX_PER_M = 330.0  # below, a strand is narrower than a pixel
 STYLES = tuple(VARIANTS)
 # Shares of styles for women and men.
 ODDS = {
@@ -68,7 +68,7 @@ def sample_hair(rng: np.random.Generator, gender: float, tone: float, style: str
         variant=variant,
         mirrored=mirrored,
         colour=colour,
-        tips=np.clip(colour * (rng.uniform(1.25, 1.7) if bleached else rng.uniform(1.0, 1.15)), 0, 0.95),
+        tips=np.clip(colour * (rng.uniform(1.2, 1.45) if bleached else rng.uniform(1.0, 1.15)), 0, 0.95),
         contrast=rng.uniform(0.10, 0.20),
         gloss=rng.uniform(0.5, 1.0),
     )
@@ -79,21 +79,9 @@ def draw_hair(camera: Camera, hair: Hair, person, lamps: Lamps, skin: Layer) -> 
     if hair.style == "shaved":
         return []
     out = [_cap(hair, lamps, skin)]
-    strands = _strands(hair.style, hair.variant % VARIANTS[hair.style], hair.mirrored)
+    coarse = camera.px_per_m < COARSE_PX_PER_M
+    strands = strands_of(hair.style, hair.variant % VARIANTS[hair.style], hair.mirrored, coarse)
     return [*out, _draw_strands(camera, hair, person, lamps, strands)]
-
-
-@cache
-def _strands(style: str, variant: int, mirrored: bool) -> Strands:
-    """Grown strands, or their mirror image."""
-    strands = strands_of(style, variant)
-    if not mirrored:
-        return strands
-    flip = np.array([-1.0, 1, 1])
-    other = bind(
-        strands.points * flip, strands.normal * flip, 1.0, strands.depth, strands.lock, np.random.default_rng(0)
-    )
-    return other._replace(width=strands.width, tint=strands.tint)
 
 
 def _cap(hair: Hair, lamps: Lamps, skin: Layer) -> Drawn:
@@ -105,7 +93,7 @@ def _cap(hair: Hair, lamps: Lamps, skin: Layer) -> Drawn:
     return Drawn(hit, np.where(hit, skin.depth - 0.0008, np.inf), colour, np.where(hit, HAIR, 0).astype(np.uint8))
 
 
-def _posed(strands: Strands, posed) -> np.ndarray:
+def posed_points(strands: Strands, posed) -> np.ndarray:
     """Where the strands are on a posed body (S, K, 3)."""
     flat = strands.points.reshape(-1, 3)
     out = posed.carry(strands.head_row.ravel(), flat)
@@ -119,28 +107,15 @@ def _posed(strands: Strands, posed) -> np.ndarray:
     return strands.points + moved
 
 
-@cache
-def _ribbon_faces(n: int, k: int) -> np.ndarray:
-    """Two triangles for every segment of n ribbons with 2 k vertices each."""
-    a = (2 * k * np.arange(n)[:, None] + 2 * np.arange(k - 1)).ravel()
-    return np.concatenate([np.stack([a, a + 1, a + 2], 1), np.stack([a + 1, a + 3, a + 2], 1)])
-
-
 def _draw_strands(camera: Camera, hair: Hair, person, lamps: Lamps, strands: Strands) -> Drawn:
-    points = _posed(strands, person.posed)
+    points = posed_points(strands, person.posed)
     n, k = points.shape[:2]
     tangent = unit(np.gradient(points, axis=1))
     normal = np.einsum("skij,skj->ski", person.posed.linear[strands.head_row], strands.normal)
     colour = _lit(hair, lamps, strands, tangent, normal)
     at = camera.project(points)
-    along = np.gradient(at[..., :2], axis=1)
-    along /= np.sqrt((along**2).sum(-1, keepdims=True)) + 1e-6
-    half = 0.5 * np.maximum(strands.width * camera.px_per_m, 0.9)[..., None]
-    side = np.stack([-along[..., 1], along[..., 0]], -1) * half
-    at[..., 2] -= 0.0015 * strands.tint[:, None]  # ribbons that lie in one plane keep an order
-    corners = np.repeat(at[:, :, None], 2, 2)
-    corners[:, :, 0, :2] -= side
-    corners[:, :, 1, :2] += side
+    at[..., 2] -= 0.0015 * strands.tint[:, None]  # bands that lie in one plane keep an order
+    corners = ribbons(at, np.maximum(strands.width * camera.px_per_m, 0.9))
     # Only the part of the picture that has hair is drawn.
     flat = corners.reshape(-1, 3)
     left, top = np.floor(flat[:, :2].min(0)).astype(int).clip(0)
@@ -150,7 +125,7 @@ def _draw_strands(camera: Camera, hair: Hair, person, lamps: Lamps, strands: Str
     depth = np.full(hit.shape, np.inf)
     painted = np.zeros((*hit.shape, 3))
     if right > left and bottom > top:
-        faces = _ribbon_faces(n, k)
+        faces = ribbon_faces(n, k)
         seen = rasterise(flat - [left, top, 0], faces, bottom - top, right - left, cull=False)
         across = np.broadcast_to(np.array([-1.0, 1.0])[None, None, :, None], (n, k, 2, 1))
         values = np.concatenate([np.repeat(colour[:, :, None], 2, 2), across], -1).reshape(-1, 4)

@@ -8,9 +8,10 @@ from zlib import crc32
 
 import numpy as np
 
+from mavton_lite.data.atelier.grow import Cut, grow
 from mavton_lite.data.atelier.scalp import MIDDLE_Y, azimuth
 from mavton_lite.data.atelier.speckle import ramp
-from mavton_lite.data.atelier.strands import Cut, Strands, bind, grow, unit
+from mavton_lite.data.atelier.strands import Strands, bind, coarser, mirrored, seen, unit
 
 VARIANTS = {
     "shaved": 1, "crop": 2, "short": 4, "curly": 3, "afro": 2, "bob": 4, "tied": 3, "long": 4, "long in front": 4,
@@ -199,7 +200,11 @@ def _in_front(variant: int) -> Cut:
     def volume(root):
         return 0.010 + 0.010 * ramp(root[:, 2], 0.86, 0.98)
 
-    return replace(cut, volume=volume, chest=0.024)
+    def keep(points):
+        wrong = (points[:, 0, 0] <= 0) & ((points[..., 2] < 0.76) & (points[..., 1] < 0.0)).any(1)
+        return cut.keep(points) & ~(wrong & (variant >= 2))
+
+    return replace(cut, volume=volume, chest=0.024, keep=keep)
 
 
 def _tied(variant: int) -> Strands:
@@ -273,17 +278,23 @@ def _join(a: Strands, b: Strands) -> Strands:
 
 
 @cache
-def strands_of(style: str, variant: int) -> Strands | None:
-    """The grown strands of a style; None where the head is shaved.   Raises: ValueError for an unknown style."""
+def strands_of(style: str, variant: int, mirror: bool = False, coarse: bool = False) -> Strands | None:
+    """The grown strands of a style, those that show; None where the head is shaved.
+
+    Raises: ValueError for an unknown style.
+    """
     if style not in VARIANTS:
         raise ValueError(f"unknown hair style {style!r}; known: {', '.join(VARIANTS)}")
-    variant %= VARIANTS[style]
     if style == "shaved":
         return None
+    if coarse:
+        return coarser(strands_of(style, variant, mirror))
+    if mirror:
+        return mirrored(strands_of(style, variant))
     if style == "tied":
-        return _tied(variant)
+        return seen(_tied(variant))
     cut = {
         "crop": _crop, "short": lambda v: _short(v, [0.055, 0.06, 0.05, 0.05][v], 0.018), "bob": _bob, "long": _long,
         "curly": lambda v: _curls(v, False), "afro": lambda v: _curls(v, True), "long in front": _in_front,
     }[style](variant)  # fmt: skip
-    return grow(cut, np.random.default_rng(crc32(style.encode()) + variant))
+    return seen(grow(cut, np.random.default_rng(crc32(style.encode()) + variant)))
