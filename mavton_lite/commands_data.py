@@ -44,7 +44,7 @@ class DataMake:
     def run(self) -> int:
         from mavton_lite.config import SEED
         from mavton_lite.data.atelier import write_world
-        from mavton_lite.world import counts
+        from mavton_lite.world import counts, put_aside
 
         profile = get_profile(self.profile)
         root = self.out or runs_dir(profile) / "atelier"
@@ -54,10 +54,13 @@ class DataMake:
                 print(f"{split}: examples come in pairs; writing {n + 1:,} for {n:,}", file=sys.stderr)
         n = counts(profile) | {split: n + n % 2 for split, n in given.items() if n is not None}
         size = profile.size if self.size is None else _two_numbers("--size", self.size, "x", "HEIGHTxWIDTH")
+        shard = _two_numbers("--shard", self.shard, "/", "i/n")
+        if self.out is None and (aside := put_aside(root)):
+            print(f"an earlier version's Atelier is now {aside}", file=sys.stderr)
         manifest = write_world(
             root, n["train"], n["test"], *size, SEED if self.seed is None else self.seed, self.workers,
             n_val=n["val"], n_hard=n["hard"], look=self.look, options=self.options,
-            shard=_two_numbers("--shard", self.shard, "/", "i/n"),
+            shard=shard,
         )  # fmt: skip
         what = " + ".join(f"{count:,} {split}" for split, count in n.items() if count)
         if manifest.exists():

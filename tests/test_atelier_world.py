@@ -32,7 +32,7 @@ from mavton_lite.data.decode import read_body
 from mavton_lite.data.facts import read_facts
 from mavton_lite.data.sample import COCO18
 from mavton_lite.metrics import copy_person, evaluate
-from mavton_lite.world import counts
+from mavton_lite.world import counts, put_aside
 
 
 def small_world(root: Path, n_train: int = 8, n_test: int = 4, **settings) -> Path:
@@ -245,6 +245,22 @@ def test_sizes_are_4_to_3_and_whole_after_halvings(height, width):
 def test_profiles_have_all_splits_in_pairs():
     assert counts(PAPER) == {"train": 14_222, "test": 2_032, "val": 500, "hard": 500}
     assert counts(SMOKE) == {"train": 48, "test": 16, "val": 8, "hard": 8}
+
+
+def test_an_earlier_versions_world_is_put_aside(tmp_path, drawn, monkeypatch):
+    old = tmp_path / "atelier"
+    old.mkdir()
+    (old / "manifest.json").write_text('{"world": {"version": 1, "seed": 5, "height": 64, "width": 48}, "counts": {}}')
+    with pytest.raises(ValueError, match="holds the world"):
+        small_world(old)
+    assert put_aside(old) == tmp_path / "atelier-v1" and not old.exists()
+    new = digests(small_world(old))
+    assert put_aside(old) is None and digests(old) == new
+    for name, content in (("manifest.json", "{"), ("journal.jsonl", "[1]\n")):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / name).write_text(content)
+        assert put_aside(folder) is None and (folder / name).read_text() == content, "not ours to touch"
 
 
 def test_all_splits_are_read(world):

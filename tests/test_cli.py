@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from worlds import write_viton, write_viton_hd
 
 from mavton_lite import doctor
 from mavton_lite.cli import main
@@ -75,12 +76,48 @@ def test_data_check_prints_every_problem_and_fails(capsys, tmp_path, atelier):
     assert mavton(capsys, "data", "check", str(tmp_path / "nowhere"))[0] == 1
 
 
-def test_data_make_writes_a_world_that_checks_out(capsys, tmp_path):
+def test_data_make_writes_a_world_that_checks_out(capsys, tmp_path, monkeypatch):
     root = str(tmp_path / "world")
-    sizes = ("--train", "2", "--test", "2", "--size", "64", "48", "--workers", "1")
+    sizes = ("--train", "3", "--test", "2", "--val", "0", "--hard", "2", "--size", "64x48", "--seed", "7",
+             "--workers", "1")  # fmt: skip
+    code, out, error = mavton(capsys, "data", "make", "--out", root, *sizes, "--shard", "1/2")
+    assert code == 0 and "part 1/2 of 4 train + 2 test + 2 hard examples; others are missing" in out
+    assert "train: examples come in pairs; writing 4 for 3" in error
     code, out, _ = mavton(capsys, "data", "make", "--out", root, *sizes)
-    assert code == 0 and "2 + 2 examples" in out
+    assert code == 0 and "world: 4 train + 2 test + 2 hard examples" in out
     assert mavton(capsys, "data", "check", root)[0] == 0
+    code, out, _ = mavton(capsys, "data", "show", root, "--split", "hard", "--out", str(tmp_path / "sheet.png"))
+    assert code == 0 and (tmp_path / "sheet.png").stat().st_size > 10_000 and "sheet.png" in out
+    code, _, error = mavton(capsys, "data", "make", "--out", root, *sizes, "--look", "randomised")
+    assert code == 1 and "manifest.json: holds the world" in error
+
+
+def test_data_show_knows_other_layouts(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_viton(tmp_path / "viton", 2, 4)
+    assert mavton(capsys, "data", "show", "viton", "--count", "3")[0] == 0
+    assert (tmp_path / "viton-test.png").stat().st_size > 5_000
+    write_viton_hd(tmp_path / "hd", 2, 2)
+    assert mavton(capsys, "data", "show", "hd", "--split", "train", "--out", "sheets/hd.png")[0] == 0
+    assert (tmp_path / "sheets" / "hd.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--size", "64"), "--size: found '64', wanted HEIGHTxWIDTH"),
+        (("--size", "128x128"), "size: found 128 x 128, wanted height : width = 4 : 3"),
+        (("--size", "72x54"), "size: found 72 x 54, wanted"),
+        (("--shard", "0/3"), "shard: found 0/3, wanted i/n"),
+        (("--shard", "1:3"), "--shard: found '1:3', wanted i/n"),
+        (("--test", "0"), "test: found 0 examples, wanted an even number, at least 2"),
+    ],
+)
+def test_worlds_that_cannot_be_made_are_one_clear_line(capsys, tmp_path, arguments, message):
+    code, _, error = mavton(capsys, "data", "make", "--profile", "smoke", "--out", str(tmp_path / "w"), *arguments)
+    assert code == 1 and message in error and error.count("\n") == 1
+    assert not (tmp_path / "w").exists()
+    assert mavton(capsys, "data", "show", str(tmp_path / "w"))[0] == 1
 
 
 def test_models_lists_the_papers_networks(capsys):

@@ -20,6 +20,7 @@ from mavton_lite.plots import style
 from mavton_lite.plots.grid import picture_grid
 from mavton_lite.plots.results import (
     case_table,
+    cases_figure,
     comparison_table,
     difference_figure,
     floors_figure,
@@ -250,6 +251,21 @@ def test_case_table_splits_the_images():
     assert table.loc["arms: elsewhere", "CP-VTON"] == f"{values[6:].mean():.3f}", "two images have no interval"
     with pytest.raises(ValueError, match="3 cases for 8 images"):
         case_table([record("cp_vton")], "ssim", cases[:3])
+
+
+def test_cases_are_drawn_hardest_first():
+    tags = [["lettering", "plain"]] * 3 + [["plain"]] * 3 + [["coat"], []]
+    both = [dataclasses.replace(record(m), tags=tags) for m in ("cp_vton", "ma_vton")]
+    axes = cases_figure(both, "ssim_garment", least=3).axes[0]
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["lettering  (3)", "plain  (6)", "all  (8)"]
+    values = both[1].array("ssim_garment")
+    last = next(line for line in axes.lines if line.get_label() == "MA-VTON")
+    assert last.get_xdata() == pytest.approx([values[:3].mean(), values[:6].mean(), values.mean()])
+    assert "garment region" in axes.get_xlabel()
+    lpips = cases_figure(both, "lpips_garment", least=3).axes[0]  # lower is better
+    assert [t.get_text() for t in lpips.get_yticklabels()] == ["plain  (6)", "lettering  (3)", "all  (8)"]
+    with pytest.raises(ValueError, match="measured without tags"):
+        cases_figure([record("cp_vton")])
 
 
 def test_examples_are_picked_by_the_rule():

@@ -29,6 +29,60 @@ def test_round_trip_through_a_file(tmp_path):
     assert summary["low"] <= 0.6 <= summary["high"]
 
 
+TAGS = [["lettering"], ["lettering", "coat"], [], ["lettering"]]
+
+
+def test_tags_are_kept_and_reported_by_case(tmp_path):
+    tagged = dataclasses.replace(record(), tags=TAGS)
+    path = tagged.save(tmp_path)
+    assert records.load(path) == tagged
+    by_case = json.loads(path.read_text())["by_case"]
+    assert list(by_case) == ["lettering", "coat"], "the most frequent first"
+    assert by_case["lettering"]["ssim"]["mean"] == pytest.approx(0.6) and by_case["lettering"]["ssim"]["n"] == 3
+    assert tagged.interval("ssim", case="coat").mean == pytest.approx(0.6)
+    assert tagged.interval("ssim", case="all") == tagged.interval("ssim") == record().interval("ssim")
+    with pytest.raises(ValueError, match="ma_vton has no case 'hat'; it has lettering, coat"):
+        tagged.interval("ssim", case="hat")
+    assert "tags" not in record().to_json() and "by_case" not in record().to_json()
+
+
+def test_a_table_by_case_has_a_row_a_case_and_record():
+    a = dataclasses.replace(record(), tags=TAGS)
+    b = dataclasses.replace(record("cp_vton", (0.1, 0.2, 0.3, 0.4)), tags=TAGS)
+    found = records.case_table([a, b])
+    assert list(found.columns) == ["case", "n", "model", "seed", "ssim", "ssim_low", "ssim_high"]
+    assert found[["case", "n", "model"]].values.tolist() == [
+        [case, n, model] for case, n in (("all", 4), ("lettering", 3), ("coat", 1)) for model in ("ma_vton", "cp_vton")
+    ]
+    assert found["ssim"].tolist() == pytest.approx([0.6, 0.25, 0.6, 0.7 / 3, 0.6, 0.2])
+    with pytest.raises(ValueError, match="cp_vton: measured without tags"):
+        records.case_table([a, record("cp_vton")])
+    with pytest.raises(ValueError, match="cp_vton: found other tags than ma_vton has"):
+        records.case_table([a, dataclasses.replace(b, tags=TAGS[::-1])])
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [(TAGS[:3], "the tags of 3 images, wanted 4"), (["a", "b", "c", "d"], "wanted a list of names for every image"),
+     ([[1], [], [], []], "wanted a list of names"), ({"a": [0]}, "wanted a list of names")],
+)  # fmt: skip
+def test_tags_that_are_none_are_refused(tmp_path, tags, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(record(), tags=tags)
+    path = dataclasses.replace(record(), tags=TAGS).save(tmp_path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"tags": tags}))
+    with pytest.raises(ValueError, match=rf"2024\.json: not a record \(ma_vton: .*{message}"):
+        records.load(path)
+
+
+def test_other_splits_have_folders_of_their_own(tmp_path):
+    hard = record(protocol=dataclasses.replace(PROTOCOL, split="hard"))
+    assert hard.save(tmp_path) == tmp_path / "hard" / "smoke-unpaired-ma_vton-2024.json"
+    test = record()
+    test.save(tmp_path)
+    assert records.load_all(tmp_path) == [test] and records.load_all(tmp_path / "hard") == [hard]
+
+
 def test_values_that_json_lacks_become_none(tmp_path):
     assert records.rounded([0.1234567, math.nan, math.inf]) == [0.12346, None, None]
     empty = record(values=(None, None))

@@ -15,6 +15,7 @@ from mavton_lite.claims import higher_is_better
 from mavton_lite.plots.grid import picture_grid
 from mavton_lite.plots.style import COLOURS, INK, MODEL_COLOURS
 from mavton_lite.records import Interval, Record, bootstrap, same_protocol
+from mavton_lite.records import case_table as numbers_by_case
 
 NAMES = {
     "copy_person": "copy the person",
@@ -112,6 +113,39 @@ def case_table(records: Sequence[Record], metric: str, cases: pd.DataFrame, digi
                 row[NAMES.get(record.model, record.model)] = few if found.n < 5 else cell(found, digits)
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def cases_figure(records: Sequence[Record], metric: str = "ssim_garment", least: int = 5) -> Figure:
+    """A metric by what makes a case hard, each case beside all images (dotted), those of fewer than `least` left out.
+
+    The hardest for the last record comes first.   Raises: ValueError as `records.case_table` does.
+    """
+    table = numbers_by_case(records, [metric])
+    table = table[table["n"] >= least]
+    ours = table[table["model"] == records[-1].model].set_index("case")[metric]
+    worst_first = higher_is_better(metric)
+    cases = ours.drop("all").dropna().sort_values(ascending=worst_first, kind="stable").index.tolist() + ["all"]
+    figure = Figure(figsize=(7.2, 0.34 * len(cases) + 1.2), layout="constrained")
+    axes = figure.subplots()
+    step = 0.62 / max(len(records), 2)
+    for k, record in enumerate(records):
+        rows = table[table["model"] == record.model].set_index("case").loc[cases]
+        y = np.arange(len(cases)) + (k - (len(records) - 1) / 2) * step
+        colour = MODEL_COLOURS[PAINTS.get(record.model, record.model)]
+        axes.hlines(y, rows[f"{metric}_low"], rows[f"{metric}_high"], color=colour, lw=1.8)
+        axes.plot(rows[metric], y, "o", ms=4.5, color=colour, label=NAMES.get(record.model, record.model))
+        axes.axvline(rows[metric]["all"], color=colour, lw=0.8, ls=(0, (2, 3)), zorder=0)
+    counts = table.drop_duplicates("case").set_index("case")["n"]
+    axes.set_yticks(range(len(cases)), [f"{case}  ({counts[case]})" for case in cases], fontsize=9)
+    axes.set_ylim(len(cases) - 0.4, -0.6)
+    axes.axhline(len(cases) - 1.5, color="#d9dce3", lw=0.8)
+    name, _, region = metric.partition("_")
+    where = f", {REGIONS[f'_{region}']}" if f"_{region}" in REGIONS else ""
+    title = METRICS[name][0] if name in METRICS else metric
+    axes.set_xlabel(f"{title}{where}; mean and 95 % interval")
+    axes.grid(axis="x")
+    figure.legend(loc="outside upper center", ncols=min(len(records), 4), fontsize=9)
+    return figure
 
 
 def floors_figure(records: Sequence[Record], metric: str = "ssim") -> Figure:
