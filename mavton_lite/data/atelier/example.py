@@ -30,6 +30,11 @@ HARD_GARMENTS = 100
 # A joint this far behind what the camera sees is hidden, metres: eyes are on the skin, hips deep inside.
 HIDDEN_M = {"nose": 0.02, "eye": 0.02, "ear": 0.035, "neck": 0.105, "shoulder": 0.085, "elbow": 0.08, "wrist": 0.055,
             "hip": 0.145}  # fmt: skip
+LIMBS = {  # the parts that meet in a joint
+    f"{side} {joint}": tuple(f"{side} {part}" for part in parts)
+    for side in ("left", "right")
+    for joint, parts in (("elbow", ("upper arm", "lower arm")), ("wrist", ("lower arm", "hand")))
+}
 ARMS = [k for k, name in enumerate(PARTS) if name.endswith(("arm", "hand"))]
 Stream = Callable[[str], np.random.Generator]
 
@@ -176,6 +181,8 @@ def keypoints_of(stage: Stage) -> np.ndarray:
             if 0 <= round(x) < stage.width and 0 <= round(y) < stage.height:
                 last_row, last_column = stage.depth.shape[0] - 1, stage.depth.shape[1] - 1
                 at = min(max(round(row), 0), last_row), min(max(round(column), 0), last_column)
+                if PARTS[stage.part[round(y), round(x)]] in LIMBS.get(name, ()):
+                    depth = min(depth, stage.skin.depth[at])  # a limb does not hide its own joint
                 seen = depth - stage.depth[at] < HIDDEN_M[name.split()[-1]]
                 out[k] = round(x, 3), round(y, 3), 1.0 if seen else 0.5
     return out
