@@ -10,6 +10,7 @@ from numba import njit
 
 from mavton_lite.data.atelier.body import load_body
 from mavton_lite.data.atelier.cut import NECK_Z, UPPER_ARM_M, along_at, armhole, line, smooth, smoothstep, step
+from mavton_lite.data.atelier.details import scatter
 from mavton_lite.data.atelier.drape import arm_share, tights_mesh
 from mavton_lite.data.atelier.folds import bell, train
 from mavton_lite.data.atelier.layer import Camera, Drawn, see
@@ -43,8 +44,8 @@ class Coat:
 
     def signed(self, canonical: np.ndarray, arm: np.ndarray) -> np.ndarray:
         """How far inside the coat's cut a point lies, positive is coat.   Shape: (..., 3), (...) arm share -> (...) m."""
-        points, share = np.ascontiguousarray(canonical.reshape(-1, 3), float), np.ascontiguousarray(arm.ravel(), float)
-        return _signed(self._cut, points, share).reshape(arm.shape)
+        points = np.ascontiguousarray(canonical.reshape(-1, 3), float)
+        return _signed(self._cut, points, np.ascontiguousarray(arm.ravel(), float)).reshape(arm.shape)
 
     @property
     def _cut(self) -> np.ndarray:
@@ -72,9 +73,10 @@ def draw_coat(camera: Camera, coat: Coat, person: Person, lamps: Lamps) -> Drawn
     z = mesh.canonical[:, 2]
     neck = smoothstep((z - 0.66) / 0.08) * (1 - mesh.arm)
     ease = OVER_M * (1 - 0.55 * neck) * (1 - 0.15 * mesh.arm) + 0.006 * smoothstep((0.45 - z) / 0.5) * (1 - mesh.arm)
-    vertices = mesh.hang(person.posed.vertices, ease, 1 - 0.7 * neck)
+    vertices = mesh.hang(person.posed.vertices, mesh.normals(person.posed.vertices), ease, 1 - 0.7 * neck)
     cut = coat._cut
-    canonical, arm, faces = load_body().canonical, arm_share(), mesh.faces
+    canonical, arm = load_body().canonical, arm_share()
+    faces = mesh.faces[(canonical[mesh.faces, 2] > coat.hem_z).any(1)]
 
     def keep(rows: np.ndarray, weight: np.ndarray) -> np.ndarray:
         return _cloth(cut, canonical, arm, faces, rows, weight)
@@ -84,12 +86,11 @@ def draw_coat(camera: Camera, coat: Coat, person: Person, lamps: Lamps) -> Drawn
     table = np.random.default_rng(coat.creases).random((64, 4))
     bends = person.bends
     marks = _marks(KINDS.index(coat.kind), cut, layer.canonical[hit], layer.arm[hit], table, np.array(bends), pixel_m)
-    inside = layer.normal[..., 1] > 0.02
-    raised = np.zeros(hit.shape)
-    raised[hit] = marks[:, 0]
-    normal = bumped(np.where(inside[..., None], -layer.normal, layer.normal), raised, hit, camera.px_per_m)
-    colour = np.array(coat.colour) * lamps(normal)
-    colour[hit] *= (marks[:, 1] * np.where(inside[hit], INSIDE_SHADE, 1))[:, None]
+    inside = layer.normal[hit][:, 1] > 0.02
+    facing = scatter(hit, np.where(inside[:, None], -1, 1) * layer.normal[hit])
+    normal = bumped(facing, scatter(hit, marks[:, :1])[..., 0], hit, camera.px_per_m)[hit]
+    shade = marks[:, 1] * np.where(inside, INSIDE_SHADE, 1)
+    colour = scatter(hit, np.array(coat.colour) * lamps(normal) * shade[:, None])
     return Drawn(hit, layer.depth, colour, np.where(hit, COAT, 0).astype(np.uint8))
 
 

@@ -56,11 +56,10 @@ class Marks(NamedTuple):
 
 def surface_of(garment: Garment, layer: Layer, px_per_m: float, bends: Bends | None) -> Surface:
     """See `Garment.surface`."""
-    shape, box = layer.hit.shape, _box(layer.hit)
-    hit = layer.hit[box]
-    canonical, arm, uv, normal = (k[box][hit] for k in (layer.canonical, layer.arm, layer.uv, layer.normal))
-    flat = garment.flat
-    place = np.stack([0.75 * (uv[:, 0] - 0.5), 0.5 - uv[:, 1]], axis=1) * flat.height_m + [0, flat.centre_z]
+    flat, hit = garment.flat, layer.hit
+    canonical, arm, place, facing, outside = _gather(
+        hit, int(hit.sum()), layer.canonical, layer.arm, layer.uv, layer.normal, flat.centre_z, flat.height_m
+    )
     albedo = garment.cloth.colour(place, canonical, arm, px_per_m)
     edges = garment.edges(canonical, arm)
     marks = details(garment, canonical, edges, 1 / px_per_m)
@@ -68,17 +67,44 @@ def surface_of(garment: Garment, layer: Layer, px_per_m: float, bends: Bends | N
         if colour is not None:
             albedo += (np.array(colour) - albedo) * share[:, None]
     height, valley = folds(garment, canonical, arm, edges, bends)
-    inside = normal[:, 1] > 0.02
-    shade = marks.shade * (1 - valley) * np.where(inside, INSIDE_SHADE, 1)
+    shade = marks.shade * (1 - valley) * np.where(outside, 1, INSIDE_SHADE)
     if bends is None:  # a laid garment is flat, its rims roll away from the light
-        shade *= 1 - RIM_SHADE * (1 - np.abs(normal[:, 1])) ** 2
-    raised, facing = np.zeros(hit.shape), np.zeros((*hit.shape, 3))
-    raised[hit] = height * (1 - 0.7 * smoothstep(marks.relief / 0.003)) + marks.relief  # collars and bands are stiff
-    facing[hit] = np.where(inside[:, None], -normal, normal)
-    facing = bumped(facing, raised, hit, px_per_m)
-    out = Surface(np.zeros((*shape, 3)), np.zeros((*shape, 3)), np.zeros(shape))
-    for whole, part in zip(out, (albedo, facing[hit], shade), strict=True):
-        whole[box][hit] = part
+        shade *= 1 - RIM_SHADE * (1 + facing[:, 1]) ** 2
+    height = height * (1 - 0.7 * smoothstep(marks.relief / 0.003)) + marks.relief  # collars and bands are stiff
+    normal = bumped(scatter(hit, facing), scatter(hit, height[:, None])[..., 0], hit, px_per_m)
+    return Surface(scatter(hit, albedo), normal, scatter(hit, shade[:, None])[..., 0])
+
+
+@njit(cache=True)
+def _gather(hit, n, canonical, arm, uv, normal, centre_z, height_m):
+    """What a layer says at its N hit pixels; places on the flat garment in metres; normals turned to the camera."""
+    at, share, place = np.empty((n, 3)), np.empty(n), np.empty((n, 2))
+    facing, outside = np.empty((n, 3)), np.empty(n, np.bool_)
+    i = 0
+    for row in range(hit.shape[0]):
+        for column in range(hit.shape[1]):
+            if hit[row, column]:
+                outside[i] = normal[row, column, 1] <= 0.02
+                for k in range(3):
+                    at[i, k] = canonical[row, column, k]
+                    facing[i, k] = normal[row, column, k] if outside[i] else -normal[row, column, k]
+                share[i] = arm[row, column]
+                place[i, 0] = 0.75 * (uv[row, column, 0] - 0.5) * height_m
+                place[i, 1] = (0.5 - uv[row, column, 1]) * height_m + centre_z
+                i += 1
+    return at, share, place, facing, outside
+
+
+@njit(cache=True)
+def scatter(hit, values):
+    """Values (N, C) at the hit pixels of a picture (h, w, C), zero elsewhere."""
+    out = np.zeros((*hit.shape, values.shape[1]))
+    i = 0
+    for row in range(hit.shape[0]):
+        for column in range(hit.shape[1]):
+            if hit[row, column]:
+                out[row, column] = values[i]
+                i += 1
     return out
 
 
@@ -183,11 +209,3 @@ def _collar(finish, cut, x, y, z, neck):
     if y >= -0.03:
         return width - neck
     return min(width - neck, x - 0.004 - 0.55 * max(NECK_Z - 0.012 - cut.neck_depth * 0.6 - z, 0.0))
-
-
-def _box(hit: np.ndarray) -> tuple[slice, slice]:
-    """The smallest rectangle around what is hit, one pixel larger."""
-    return tuple(
-        slice(max(int(k[0]) - 1, 0), int(k[-1]) + 2) if len(k) else slice(0, 0)
-        for k in (np.flatnonzero(hit.any(1 - axis)) for axis in (0, 1))
-    )

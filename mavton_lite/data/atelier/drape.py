@@ -20,7 +20,7 @@ from mavton_lite.data.atelier.body import MICROMETRE, load_body, vertex_normals
 from mavton_lite.data.atelier.cut import smoothstep
 
 DRESS_WAIST_Z = 0.262  # where the skirt of a dress is sewn on, metres on the canonical body
-SWEEPS, MOST_M = 24, 0.07  # of the solver; how far cloth may stand off beyond its ease
+SWEEPS, MOST_M = 16, 0.07  # of the solver; how far cloth may stand off beyond its ease
 FALL = 1.6  # how much more a neighbour above counts than one below: cloth hangs
 
 
@@ -48,12 +48,14 @@ class Mesh:
         normal[:, 2] *= 1 - level
         return normal / (np.sqrt((normal**2).sum(1, keepdims=True)) + 1e-12)
 
-    def hang(self, vertices: np.ndarray, ease: np.ndarray, looseness: float) -> np.ndarray:
-        """Vertices (V, 3) with this mesh as cloth: `ease` (R,) off the body, `looseness` 0 (skin tight) .. 1 (hanging).
+    def hang(
+        self, vertices: np.ndarray, normal: np.ndarray, ease: np.ndarray, looseness: np.ndarray | float
+    ) -> np.ndarray:
+        """Vertices (V, 3) with this mesh as cloth; the others stay where they are.
 
-        The rest of the vertices stay where they are.
+        `normal` is that of `normals`, `ease` (R,) the least distance from the body in metres, `looseness` (R,) runs
+        from 0, skin tight, to 1, hanging free.
         """
-        normal = self.normals(vertices)
         points = vertices[self.rows]
         height = _relax(points, normal, ease, self.order, self.neighbours, self.pull, SWEEPS)
         height = ease + looseness * (np.minimum(height, ease + MOST_M) - ease)

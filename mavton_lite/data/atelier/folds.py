@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mavton_lite.data.atelier.poses import Bends
 
 LARGEST_M = 0.008  # no fold is higher or deeper
+LEAST_M = 0.0002  # lower ones are left out
 VALLEY_SHADE = 30.0  # how much darker a metre of depth is: little light gets in
 
 
@@ -74,13 +75,13 @@ def train(across, along, row, length, table):
     for layer in range(2):  # two rows, the second offset and weaker, so that folds meet and part
         t = across * (1.0 - 0.27 * layer) + 0.5 * layer
         cell = np.floor(t)
-        own = table[(int(cell) + 17 * row + 29 * layer) & 63]  # strength, place, length and lean of this fold
-        s = (along - (own[1] - 0.5) * length) / (length * (0.55 + 0.6 * own[2]))
+        own = (int(cell) + 17 * row + 29 * layer) & 63  # the fold's own strength, place, length and lean
+        s = (along - (table[own, 1] - 0.5) * length) / (length * (0.55 + 0.6 * table[own, 2]))
         if abs(s) < 1:
-            u = (t - cell - 0.5 - (own[3] - 0.5) * 0.35 * s) / 0.46 * (0.8 + 0.5 * s * s)  # broadest in its middle
+            u = (t - cell - 0.5 - (table[own, 3] - 0.5) * 0.35 * s) / 0.46 * (0.8 + 0.5 * s * s)  # broad in its middle
             if abs(u) < 1:
-                bell = (1 - u * u) * (1 - u * u)
-                total += (0.35 + 0.65 * own[0]) * (1 - s * s) * bell * (1 - 4 * u * u) * (1 - 0.4 * layer)
+                bell_u = (1 - u * u) * (1 - u * u) * (1 - 4 * u * u)
+                total += (0.35 + 0.65 * table[own, 0]) * (1 - s * s) * bell_u * (1 - 0.4 * layer)
     return total
 
 
@@ -120,7 +121,7 @@ def _heights(canonical, arm, neck, hem, sleeve, along, strong, table, sleeve_m):
                 strong_here = strong.elbow_left if left else strong.elbow_right
                 h += strong_here * (0.3 + 0.8 * inner) * bell(a / 0.15) * train(t, round_, 2 + q, 0.07, table)
             # Sleeve ends: cloth piles up above a cuff, short sleeves ripple.
-            if sleeve[i] < 0.17:
+            if sleeve[i] < 0.17 and strong.sleeve > LEAST_M:
                 if sleeve_m > 0.3:
                     t = sleeve[i] / 0.030 + 0.4 * slow + 4 * y
                     h += strong.sleeve * bell((sleeve[i] - 0.06) / 0.11) * train(t, ax - 0.45, 3 + q, 0.08, table)
@@ -145,11 +146,11 @@ def _heights(canonical, arm, neck, hem, sleeve, along, strong, table, sleeve_m):
                 h += torso * strong.waist * bell((z - 0.31) / 0.15) * sides * train(t, ax - 0.10, 6 + q, 0.14, table)
             # Drape: from bust and shoulder blades down, deeper towards the hem.
             low = smooth((0.60 - z) / 0.38)
-            if low > 0:
+            if low * strong.drape > LEAST_M:
                 t = (x * face + 0.5 * y) / (0.062 + 0.03 * (0.6 - z)) + 0.35 * slow + 0.25 * face
                 h += torso * strong.drape * low * train(t, z - 0.22, 7, 0.34, table)
             # Twist: diagonals across the waist.
-            if abs(z - 0.38) < 0.24:
+            if abs(z - 0.38) < 0.24 and strong.twist > LEAST_M:
                 t = (z + strong.turn * 0.7 * x * face) / 0.065 + 0.3 * slow
                 h += torso * strong.twist * bell((z - 0.38) / 0.24) * train(t, x, 9, 0.25, table)
         h *= smooth((neck[i] + 0.004) / 0.035)  # a neck band lies flat

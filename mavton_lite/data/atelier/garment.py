@@ -40,6 +40,7 @@ __all__ = [
 UPPER, DRESS = 5, 6  # LIP ids
 FLAT_FILL = (0.92, 0.90)  # how much of the flat lay's width and height the garment may fill
 STANDS = {"none": 0.0, "polo": 0.008, "shirt": 0.016, "stand": 0.02}  # of collars, up the neck, metres
+SPARE_M = 0.08  # longer than any edge of the mesh
 PRESSED = 0.13
 TUCK_M = 0.006  # how far a tucked garment reaches below the top of the waistband
 Colour = tuple[float, float, float]
@@ -126,6 +127,14 @@ class Garment:
             stand_m=STANDS[self.collar],
         )
 
+    @cached_property
+    def faces(self) -> np.ndarray:
+        """The triangles of its mesh that it may need: those near the cut."""
+        mesh = self.mesh()
+        inside = np.full(len(arm_share()), -np.inf)
+        inside[mesh.rows] = self.signed(mesh.canonical, mesh.arm)
+        return mesh.faces[(inside[mesh.faces] > -SPARE_M).any(1)]
+
     def edges(self, canonical: np.ndarray, arm: np.ndarray) -> Edges:
         """Distances to neckline, hem and sleeve ends.   Shape: (..., 3), (...) arm share."""
         return edges(self.cut, canonical, arm)
@@ -168,7 +177,8 @@ class Garment:
         mesh = self.mesh()
         z = mesh.canonical[:, 2]
         ease = self.offset(mesh.canonical, mesh.arm)
-        down = np.clip(-mesh.normals(vertices)[:, 2], -1, 1)  # cloth lies on shoulders and hangs below arms
+        normal = mesh.normals(vertices)
+        down = np.clip(-normal[:, 2], -1, 1)  # cloth lies on shoulders and hangs below arms
         ease = ease * np.where(mesh.arm > 0.3, 1 + 0.75 * down, 1 + 0.5 * np.clip(down, -1, 0))
         loose = 0.35 + 0.65 * smoothstep((self.fit + 0.5 * self.flare - 0.002) / 0.02)
         loose = loose * (1 - smoothstep((z - 0.64) / 0.07) * (1 - mesh.arm))
@@ -178,7 +188,7 @@ class Garment:
             close = (1 - smoothstep((above + 0.01) / 0.05)) * (1 - mesh.arm)
             ease = (ease + blouse * (1 - mesh.arm)) * (1 - close) + 0.002 * close
             loose = loose * (1 - close)
-        return mesh.hang(vertices, ease, loose)
+        return mesh.hang(vertices, normal, ease, loose)
 
     @cached_property
     def flat(self) -> Flat:

@@ -11,6 +11,7 @@ from numba import njit
 
 from mavton_lite.data.atelier.body import load_body
 from mavton_lite.data.atelier.cut import CROTCH_Z, WAIST_Z, line, smooth, smoothstep, step
+from mavton_lite.data.atelier.details import scatter
 from mavton_lite.data.atelier.drape import arm_share, skirt_mesh, tights_mesh
 from mavton_lite.data.atelier.folds import bell, train
 from mavton_lite.data.atelier.layer import Camera, Drawn, see
@@ -94,9 +95,10 @@ def draw_lower(camera: Camera, lower: Lower, person: Person, lamps: Lamps) -> li
         ease += 0.5 * lower.fit * smoothstep((0.05 - z) / 0.2)  # legs are cut wider than the seat
         loose = {"leggings": 0.1, "jeans": 0.3}.get(lower.kind, 0.5) * (1 - smoothstep((0.12 - z) / 0.06))
     ease = ease * (1 - 0.6 * smoothstep((z - lower.waist_z + BAND_M) / 0.02))  # the waistband is snug
-    vertices = mesh.hang(person.posed.vertices, ease, loose)
-    keep = _keep(mesh.faces, lower.waist_z, lower.hem_z)
-    layer = see(camera, vertices, mesh.faces, arm_share(), keep=keep)
+    vertices = mesh.hang(person.posed.vertices, mesh.normals(person.posed.vertices), ease, loose)
+    high = load_body().canonical[mesh.faces, 2].min(1)
+    faces = mesh.faces[(high < lower.waist_z) & (arm_share()[mesh.faces] < 0.3).all(1)]
+    layer = see(camera, vertices, faces, arm_share(), keep=_keep(faces, lower.waist_z, lower.hem_z))
     hit = layer.hit
     table = np.random.default_rng(lower.creases).random((64, 4))
     kind = list(KINDS).index(lower.kind)
@@ -108,19 +110,18 @@ def draw_lower(camera: Camera, lower: Lower, person: Person, lamps: Lamps) -> li
         colour += (np.array(THREAD) - colour) * marks[:, 3:4]
     if lower.belt is not None:
         colour += (np.array(lower.belt) - colour) * marks[:, 4:5]
-    raised = np.zeros(hit.shape)
-    raised[hit] = marks[:, 0]
-    out = lamps(bumped(layer.normal, raised, hit, camera.px_per_m))
-    out[hit] *= colour * marks[:, 1:2]
+    normal = bumped(layer.normal, scatter(hit, marks[:, :1])[..., 0], hit, camera.px_per_m)
+    out = scatter(hit, lamps(normal[hit]) * colour * marks[:, 1:2])
     return [Drawn(hit, layer.depth, out, np.where(hit, lower.label, 0).astype(np.uint8))]
 
 
 def _keep(faces: np.ndarray, waist_z: float, hem_z: float) -> Keep:
-    z, arm = load_body().canonical[faces, 2], arm_share()[faces]
+    z = load_body().canonical[faces, 2]
 
     def cloth(rows: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        at = (z[rows] * weight).sum(1)
-        return (at < waist_z) & (at > hem_z) & ((arm[rows] * weight).sum(1) < 0.3)
+        corner = z[rows]
+        at = corner[:, 0] * weight[:, 0] + corner[:, 1] * weight[:, 1] + corner[:, 2] * weight[:, 2]
+        return (at < waist_z) & (at > hem_z)
 
     return cloth
 
