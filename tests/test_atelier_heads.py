@@ -138,7 +138,7 @@ def test_hair_covers_what_its_style_says(style: str) -> None:
             z = BUST.origin[1] - world[0] / BUST.px_per_m
             scalp = skin.hit & (above_hairline(skin.canonical) > 0.006) & (skin.canonical[..., 2] > 0.80)
             assert seen[scalp].mean() > 0.99, "no skin shines through"
-            assert np.isfinite(colour).all() and 0 <= colour.min() and colour.max() < 1.6
+            assert np.isfinite(colour).all() and colour.min() >= 0 and colour.max() < 1.6
             face = (np.abs(x) < 0.045) & (z < 0.905) & (z > 0.80)
             assert seen[face].mean() < 0.05, "the face is free"
             chest = skin.hit & (np.abs(x) < 0.16) & (z < 0.66) & (z > 0.55)
@@ -160,7 +160,7 @@ def test_hair_covers_what_its_style_says(style: str) -> None:
 
 def test_long_hair_reaches_below_the_shoulder() -> None:
     lowest = {s: min(strands_of(s, v).points[..., 2].min() for v in range(VARIANTS[s])) for s in STYLES[1:]}
-    assert lowest["long"] < 0.66 and lowest["long in front"] < 0.60 < 0.72 < lowest["bob"] and lowest["short"] > 0.78
+    assert lowest["long"] < 0.66 and lowest["long in front"] < 0.60 < 0.67 < lowest["bob"] and lowest["short"] > 0.78
 
 
 @pytest.mark.parametrize("style", [s for s in STYLES if s != "shaved"])

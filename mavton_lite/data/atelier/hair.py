@@ -25,7 +25,7 @@ ODDS = {
     "bob": (0.17, 0.02), "tied": (0.18, 0.03), "long": (0.17, 0.03), "long in front": (0.19, 0.01),
 }  # fmt: skip
 COLOURS = {
-    "black": (0.055, 0.048, 0.045), "dark brown": (0.125, 0.085, 0.062), "brown": (0.235, 0.150, 0.098),
+    "black": (0.072, 0.062, 0.058), "dark brown": (0.125, 0.085, 0.062), "brown": (0.235, 0.150, 0.098),
     "chestnut": (0.320, 0.180, 0.105), "auburn": (0.380, 0.155, 0.080), "red": (0.520, 0.230, 0.100),
     "dark blond": (0.470, 0.345, 0.205), "blond": (0.690, 0.540, 0.340), "light blond": (0.820, 0.710, 0.520),
     "grey": (0.480, 0.470, 0.460), "white": (0.800, 0.790, 0.770),
@@ -161,4 +161,4 @@ def _lit(hair: Hair, lamps: Lamps, strands: Strands, tangent: np.ndarray, normal
 
     white = 0.16 * hair.gloss * gleam(-0.12, 90) * (0.40 + 0.4 * hair.colour.mean())
     warm = 0.50 * hair.gloss * gleam(0.14, 24) * base * (1 - 0.8 * hair.colour.mean())
-    return base * light * inner * 0.92 + facing * (white + warm + 0.04 * hair.gloss * gleam(-0.05, 40))
+    return base * light * inner * 0.92 + facing * (white + warm + 0.055 * hair.gloss * gleam(-0.05, 24))

@@ -16,6 +16,7 @@ from mavton_lite.data.atelier.strands import Strands, bind, coarser, mirrored, s
 VARIANTS = {
     "shaved": 1, "crop": 2, "short": 4, "curly": 3, "afro": 2, "bob": 4, "tied": 3, "long": 4, "long in front": 4,
 }  # fmt: skip
+PARTINGS = (0.0, 0.028, -0.028, 0.014)  # x of the parting of hanging hair, by variant
 CROWN = np.array([0.0, -0.005, 1.015])
 
 
@@ -115,7 +116,7 @@ def _curls(variant: int, afro: bool) -> Cut:
 
 def _lane(at: np.ndarray, root: np.ndarray, heights, widths, strength: float) -> np.ndarray:
     """A pull sideways to where hair hangs at each height; every strand keeps a little to itself."""
-    spread = 0.014 + 0.016 * ramp(at[:, 2], 0.80, 0.60)
+    spread = 0.010 + 0.020 * ramp(at[:, 2], 0.80, 0.60)
     own = spread * np.sin(7000 * root[:, 1] + 3000 * root[:, 2])
     lane = np.interp(at[:, 2], heights, widths) + own
     side = np.where(np.abs(at[:, 0]) > 0.01, np.sign(at[:, 0]), np.sign(root[:, 0]))
@@ -128,7 +129,7 @@ def _hanging(
     variant: int, end: tuple[float, float], lanes, back: float, volume: float, wave=(0.0, 0.1), fringe: bool = False
 ) -> Cut:
     """Parted hair that hangs down; `lanes(at, root, s)` is what makes it bob or fall behind or in front."""
-    part = [0.0, 0.028, -0.028, 0.014][variant]
+    part = PARTINGS[variant]
 
     def length(root, rng):
         over = np.where(root[:, 2] > 0.93, 0.045 + 0.5 * np.abs(root[:, 0] - part), 0.0) + root[:, 2]
@@ -148,9 +149,11 @@ def _hanging(
 
 
 def _off_face(points: np.ndarray, fringe: bool) -> np.ndarray:
-    """Which strands (S, K, 3) leave the face free, but for a fringe."""
-    x, z = points[..., 0] / 0.064, (points[..., 2] - 0.868) / 0.090
-    crossing = ((x**2 + z**2 < 1) & (points[..., 1] < -0.075)).any(1)
+    """Which strands (S, K, 3) leave face and throat free, but for a fringe."""
+    x, y, z = (points[..., k] for k in range(3))
+    face = ((x / 0.064) ** 2 + ((z - 0.868) / 0.090) ** 2 < 1) & (y < -0.075)
+    throat = (np.abs(x) < 0.062) & (z > 0.70) & (z < 0.835) & (y < -0.02)
+    crossing = (face | throat).any(1)
     return ~crossing | ((_fringe(points[:, 0]) > 0.5) & fringe)
 
 
@@ -160,14 +163,14 @@ def _bob(variant: int) -> Cut:
     def lanes(at, root, s):
         low = ramp(at[:, 2], 0.85, 0.80)[:, None]
         inwards = -unit((at - [0, MIDDLE_Y, 0]) * [1, 1, 0])
-        return 0.45 * low * inwards + _lane(at, root, [0.77, 0.85, 0.93], [0.082, 0.096, 0.092], 0.6)
+        return 0.45 * low * inwards + _lane(at, root, [0.77, 0.85, 0.93], [0.074, 0.086, 0.084], 0.8)
 
-    return _hanging(variant, end, lanes, 0.15, 0.020, fringe=variant in (1, 3))
+    return _hanging(variant, end, lanes, 0.15, 0.014, fringe=variant in (1, 3))
 
 
 def _behind(at: np.ndarray, root: np.ndarray) -> np.ndarray:
     """Pulls that bring hair behind the shoulders."""
-    out = _lane(at, root, [0.60, 0.74, 0.80, 0.87, 0.93], [0.085, 0.078, 0.070, 0.084, 0.088], 0.8)
+    out = _lane(at, root, [0.60, 0.74, 0.80, 0.87, 0.93], [0.085, 0.078, 0.070, 0.080, 0.083], 0.9)
     out[:, 1] += 1.5 * ramp(at[:, 2], 0.93, 0.84) * ramp(at[:, 1], 0.085, 0.01)
     return out
 
@@ -177,7 +180,7 @@ WAVES = [(0.0, 0.1), (0.006, 0.12), (0.0, 0.1), (0.007, 0.095)]
 
 def _long(variant: int) -> Cut:
     lanes = lambda at, root, s: _behind(at, root)  # noqa: E731
-    cut = _hanging(variant, (0.50, 0.60), lanes, 0.45, 0.016, WAVES[variant], fringe=variant == 2)
+    cut = _hanging(variant, (0.50, 0.60), lanes, 0.45, 0.012, WAVES[variant], fringe=variant == 2)
 
     def keep(points):
         before = (points[..., 2] < 0.76) & (points[..., 1] < 0.0)
@@ -190,18 +193,18 @@ def _in_front(variant: int) -> Cut:
     """Variants 0 and 1: both sides; 2 and 3: one side, the other behind."""
 
     def lanes(at, root, s):
-        forward = (azimuth(root) < 135) & ((variant < 2) | (root[:, 0] > 0))
-        front = _lane(at, root, [0.52, 0.66, 0.74, 0.80, 0.87, 0.93], [0.084, 0.096, 0.090, 0.076, 0.084, 0.088], 0.9)
+        forward = (azimuth(root) < 135) & ((variant < 2) | (root[:, 0] > PARTINGS[variant]))
+        front = _lane(at, root, [0.52, 0.66, 0.74, 0.80, 0.87, 0.93], [0.084, 0.096, 0.090, 0.076, 0.080, 0.083], 1.0)
         front[:, 1] -= 1.2 * ramp(at[:, 2], 0.88, 0.80) * ramp(at[:, 1], -0.145, -0.07)
         return np.where(forward[:, None], front, _behind(at, root))
 
-    cut = _hanging(variant, (0.50, 0.585), lanes, 0.12, 0.018, WAVES[(variant + 1) % 4])
+    cut = _hanging(variant, (0.50, 0.585), lanes, 0.12, 0.013, WAVES[(variant + 1) % 4])
 
     def volume(root):
-        return 0.010 + 0.010 * ramp(root[:, 2], 0.86, 0.98)
+        return 0.008 + 0.006 * ramp(root[:, 2], 0.86, 0.98)
 
     def keep(points):
-        wrong = (points[:, 0, 0] <= 0) & ((points[..., 2] < 0.76) & (points[..., 1] < 0.0)).any(1)
+        wrong = ((points[..., 0] <= 0) & (points[..., 2] < 0.76) & (points[..., 1] < 0.0)).any(1)
         return cut.keep(points) & ~(wrong & (variant >= 2))
 
     return replace(cut, volume=volume, chest=0.024, keep=keep)
