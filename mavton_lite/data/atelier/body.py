@@ -98,19 +98,15 @@ class Body:
 
     def skin(self, rest: Rest, turns: dict[str, tuple]) -> Posed:
         """A shaped body in a pose; see `posed`."""
-        linear, offset = self.transforms(rest.joints, turns)
-        blend = (self.weights @ linear.reshape(len(linear), 9)).reshape(-1, 3, 3)
-        posed = np.einsum("vij,vj->vi", blend, rest.vertices) + self.weights @ offset
+        points, blend = _skinned(rest.vertices, self.weights, *self.transforms(rest.joints, turns))
         # Processors differ in the last bits of sines and sums; a micrometre grid makes one world of them.
-        return Posed(np.round(posed / MICROMETRE) * MICROMETRE, blend, self.canonical)
+        return Posed(np.round(points / MICROMETRE) * MICROMETRE, blend, self.canonical)
 
     def skin_rows(
         self, rest: Rest, linear: np.ndarray, offset: np.ndarray, rows: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Posed vertices `rows` (N, 3) and their blended rotations (N, 3, 3), from `transforms`."""
-        weights = self.weights[rows]
-        blend = (weights @ linear.reshape(len(linear), 9)).reshape(-1, 3, 3)
-        return np.einsum("nij,nj->ni", blend, rest.vertices[rows]) + weights @ offset, blend
+        return _skinned(rest.vertices[rows], self.weights[rows], linear, offset)
 
     def transforms(self, joints: np.ndarray, turns: dict[str, tuple]) -> tuple[np.ndarray, np.ndarray]:
         """What each bone does to points of the rest shape: rotation (B, 3, 3) and offset (B, 3).
@@ -119,15 +115,17 @@ class Body:
         """
         if unknown := set(turns) - set(self.bones):
             raise ValueError(f"unknown bones {sorted(unknown)}; known: {', '.join(self.bones)}")
-        linear, offset = np.zeros((len(self.bones), 3, 3)), np.zeros((len(self.bones), 3))
-        for i, bone in enumerate(self.bones):  # parents come before children
-            axes, above = self.orientation[i], self.parents[i]
-            here = axes @ rotation(turns[bone]) @ axes.T if bone in turns else np.eye(3)  # turn about the joint
-            shift = joints[i] - here @ joints[i]
-            if above >= 0:
-                here, shift = linear[above] @ here, linear[above] @ shift + offset[above]
-            linear[i], offset[i] = here, shift
-        return linear, offset
+        vectors = np.zeros((len(self.bones), 3))
+        for bone, vector in turns.items():
+            vectors[self.bones.index(bone)] = vector
+        axes = self.orientation
+        linear = axes @ rotations(vectors) @ axes.transpose(0, 2, 1)
+        here = np.zeros((len(self.bones), 4, 4))
+        here[:, :3, :3], here[:, 3, 3] = linear, 1
+        here[:, :3, 3] = joints - np.einsum("bij,bj->bi", linear, joints)  # turn about the joint
+        for bones in _generations(tuple(self.parents)):
+            here[bones] = here[self.parents[bones]] @ here[bones]
+        return here[:, :3, :3], here[:, :3, 3]
 
     def keypoints(self, vertices: np.ndarray) -> dict[str, np.ndarray]:
         """Named COCO key points (3,) of posed vertices."""
@@ -135,14 +133,35 @@ class Body:
 
 
 def rotation(vector) -> np.ndarray:
-    """Rotation matrix (3, 3) of a rotation vector in radians.   Source: Rodrigues' formula."""
-    vector = np.asarray(vector, float)
-    angle = np.sqrt((vector**2).sum())
-    if angle < 1e-12:
-        return np.eye(3)
-    x, y, z = vector / angle
-    k = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + np.sin(angle) * k + (1 - np.cos(angle)) * (k @ k)
+    """Rotation matrix (3, 3) of a rotation vector in radians."""
+    return rotations(np.asarray(vector, float)[None])[0]
+
+
+def rotations(vectors: np.ndarray) -> np.ndarray:
+    """Rotation matrices (N, 3, 3) of rotation vectors (N, 3) in radians.   Source: Rodrigues' formula."""
+    angle = np.sqrt((vectors**2).sum(1))
+    x, y, z = (vectors / np.maximum(angle, 1e-300)[:, None]).T
+    zero = np.zeros(len(vectors))
+    k = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=1).reshape(-1, 3, 3)
+    return np.eye(3) + np.sin(angle)[:, None, None] * k + (1 - np.cos(angle))[:, None, None] * (k @ k)
+
+
+def _skinned(
+    points: np.ndarray, weights: np.ndarray, linear: np.ndarray, offset: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rest points (N, 3) with bone weights (N, B), moved, and their blended rotations (N, 3, 3)."""
+    blend = weights @ np.concatenate([linear.reshape(-1, 9), offset], axis=1)
+    turn = blend[:, :9].reshape(-1, 3, 3)
+    return (turn @ points[:, :, None])[:, :, 0] + blend[:, 9:], turn
+
+
+@cache
+def _generations(parents: tuple[int, ...]) -> list[np.ndarray]:
+    """Bones that have a parent, by their distance from the root."""
+    depth = np.zeros(len(parents), int)
+    for i, parent in enumerate(parents):  # parents come before children
+        depth[i] = depth[parent] + 1 if parent >= 0 else 0
+    return [np.flatnonzero(depth == k) for k in range(1, depth.max() + 1)]
 
 
 def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:

@@ -130,7 +130,7 @@ def _studio(rng: np.random.Generator) -> Look:
             (_colour(np.clip(wall * u(1.005, 1.02), 0, 1)), _colour(wall * u(0.955, 0.985))), u(1.2, 1.95),
             u(0.05, 0.14), (u(-0.1, 0.1), u(-0.15, 0.05)),
         ),
-        scale=u(0.95, 1.12),
+        scale=u(0.88, 1.02),
         shift=u(-0.03, 0.03),
         head_margin=u(0.02, 0.055),
     )  # fmt: skip

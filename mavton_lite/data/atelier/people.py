@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -50,9 +51,10 @@ def sample_person(stream: Stream, options: Collection[str] = (), look: str = "st
     tone = float(stream("tone").random())
     shape, gender = body.sample_shape(stream("body"), tone)
     arms, posed, bends = sample_pose(body, shape, stream("pose"))
+    keypoints, seen = body.keypoints(posed.vertices), sample_look(stream("look"), look)
     return Person(
         posed=posed,
-        keypoints=body.keypoints(posed.vertices),
+        keypoints=keypoints,
         arms=arms,
         bends=bends,
         gender=gender,
@@ -61,5 +63,33 @@ def sample_person(stream: Stream, options: Collection[str] = (), look: str = "st
         hair=sample_hair(stream("hair"), gender, tone),
         lower=sample_lower(stream("lower"), gender, options),
         coat=sample_coat(stream("coat")) if "coats" in options else None,
-        look=sample_look(stream("look"), look),
+        look=replace(seen, scale=seen.scale / _size(posed.vertices, keypoints)),
     )
+
+
+def _size(vertices: np.ndarray, keypoints: dict[str, np.ndarray]) -> float:
+    """Height from hips to crown and breadth of the shoulders, over those of the canonical body.
+
+    A camera steps back for the tall and the broad.
+    """
+    return float(np.mean(_extent(vertices, keypoints) / _middle_extent()))
+
+
+def _extent(vertices: np.ndarray, keypoints: dict[str, np.ndarray]) -> np.ndarray:
+    hips = (keypoints["left_hip"][2] + keypoints["right_hip"][2]) / 2
+    across = keypoints["left_shoulder"] - keypoints["right_shoulder"]
+    return np.array([vertices[_crown(), 2] - hips, np.sqrt(across @ across)])
+
+
+@cache
+def _middle_extent() -> np.ndarray:
+    body = load_body()
+    return _extent(body.canonical, body.keypoints(body.canonical))
+
+
+@cache
+def _crown() -> int:
+    """The vertex on top of the head."""
+    body = load_body()
+    rows = np.unique(body.faces["body"])
+    return int(rows[body.canonical[rows, 2].argmax()])

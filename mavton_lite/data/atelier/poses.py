@@ -24,7 +24,7 @@ ARM_POSES = {
 }  # name -> share of arms
 # Turns of collar bone and shoulder blade about the axis away from the camera; below zero lowers the arm.
 SHOULDERS = {"down": (-0.03, -0.22), "bent": (-0.03, -0.18), "hip": (0.0, -0.10), "front": (0.0, -0.16),
-             "raised": (0.20, 0.25)}  # fmt: skip
+             "raised": (0.10, 0.08)}  # fmt: skip
 ATTEMPTS = 10
 
 
@@ -56,9 +56,10 @@ def sample_pose(body: Body, shape: np.ndarray, rng: np.random.Generator) -> tupl
         if arms[0] == arms[1] and rng.random() < 0.7:  # two arms that do the same do it alike
             right = np.clip(left + rng.normal(0, 0.1, 8), 0, 1)
         reaches = [_reach(arms[0], "L", left, trunk, stance.chest), _reach(arms[1], "R", right, trunk, stance.chest)]
-        if arms == ("front", "front"):  # one lies before the other
+        if arms == ("front", "front"):  # one lies before the other and above it
             over = int(rng.random() < 0.5)
-            reaches[over] = reaches[over]._replace(wrist=reaches[over].wrist + [0, -0.05, 0.05])
+            reaches[over] = reaches[over]._replace(wrist=reaches[over].wrist + [0, -0.05, 0.06])
+            reaches[1 - over] = reaches[1 - over]._replace(wrist=reaches[1 - over].wrist + [0, 0, -0.05])
         turns, depth = trunk.settle(reaches)
         if depth < deepest:
             best, deepest = turns, depth
@@ -80,23 +81,23 @@ def _reach(arm: str, side: str, u: np.ndarray, trunk: Trunk, chest: np.ndarray) 
         return Reach(start + reach * way, out(0.35, 1, 0), out(-1, 0.1 + 0.5 * u[3], 0), None, curl)
     if arm == "bent":
         elbow = start + upper * unit(out(0.10 + 0.2 * u[0], 0.12 - 0.4 * u[1], -1))
-        lift, aside = -0.55 + 1.2 * u[2], -0.25 + 0.75 * u[3]
+        lift, aside = -0.6 + 0.95 * u[2], -0.25 + 0.75 * u[3]
         way = out(np.sin(aside) * np.cos(lift), -np.cos(aside) * np.cos(lift), np.sin(lift))
         wrist = elbow + fore * way
         return Reach(wrist, elbow - (start + wrist) / 2, out(-1, 0, 0.9 - 1.2 * u[4]), None, curl + 0.1)
     if arm == "hip":
-        at = trunk.side_point(sign, 0.17 + 0.07 * u[0])
-        wrist = at + out(0.045, 0.01 + 0.05 * u[1], 0.03)
-        return Reach(wrist, out(1, 0.45 - 0.5 * u[2], 0.1), out(-1, 0.2, 0), out(-0.25, -0.85, -0.75 + 0.4 * u[3]), curl)
+        wrist = trunk.side_point(sign, 0.20 + 0.07 * u[0]) + out(0.045, 0.01 + 0.05 * u[1], 0.03)
+        hand = out(-0.25, -0.85, -0.75 + 0.4 * u[3])
+        return Reach(wrist, out(1, 0.45 - 0.5 * u[2], 0.1), out(-1, 0.2, 0), hand, curl)
     if arm == "front":
         at = trunk.front_point(sign * (0.115 - 0.12 * u[1]), 0.20 + 0.33 * u[0])
         hand = out(-1, -0.05 + 0.2 * u[3], 0.35 - 0.45 * u[2])
         return Reach(at + out(0, -0.055, 0), out(0.9, 0.35, -0.8), out(0.1, 1, -0.5 * u[4]), hand, curl)
-    if u[0] < 0.6:  # a hand at the hair
-        at = trunk.head() + out(0.135 + 0.02 * u[1], 0.02 + 0.06 * u[2], -0.01 + 0.08 * u[3])
-        return Reach(at, out(1, -0.5 + 0.3 * u[4], 0.1), out(-1, 0, 0.1), out(-0.45, 0.45, 0.8), curl + 0.1)
-    at = start + out(0.10 + 0.12 * u[1], -0.10 - 0.10 * u[2], 0.18 + 0.14 * u[3])  # a greeting
-    return Reach(at, out(0.8, 0.1, -0.6), out(-0.15, -1, 0), out(-0.05 + 0.1 * u[4], -0.05, 1), curl)
+    if u[0] < 0.55:  # a hand at the hair
+        at = trunk.head() + out(0.14 + 0.02 * u[1], 0.02 + 0.06 * u[2], -0.06 + 0.08 * u[3])
+        return Reach(at, out(1, -0.6 + 0.4 * u[4], 0), out(-1, 0, 0.1), out(-0.4, 0.5, 0.75), curl + 0.1)
+    at = start + out(0.06 + 0.10 * u[1], -0.13 - 0.10 * u[2], 0.05 + 0.12 * u[3])  # a greeting
+    return Reach(at, out(0.55, 0.25, -0.8), out(-0.15, -1, 0), out(-0.05 + 0.1 * u[4], -0.05, 1), curl)
 
 
 def _bends(body: Body, rest: Rest, turns: dict[str, np.ndarray], stance: Stance) -> Bends:

@@ -24,8 +24,7 @@ class Trunk:
         index = {side: body.bones.index(f"shoulder01.{side}") for side in "LR"}
         self.shoulder = {side: Bone(linear[i], offset[i]) for side, i in index.items()}
         self.points, blend = body.skin_rows(rest, linear, offset, rows.trunk)
-        normals = vertex_normals(rest.vertices, rows.faces)[rows.trunk]
-        self.normals = np.einsum("nij,nj->ni", blend, normals)
+        self.normals = np.einsum("nij,nj->ni", blend, rows.normals)
         self.canonical = body.canonical[rows.trunk]
         self.clearance = np.where(rows.head, OF_HAIR_M, CLEARANCE_M)
         self.tree = cKDTree(self.points)
@@ -62,10 +61,11 @@ class Trunk:
             for side, reach in zip("LR", reaches, strict=True):
                 turns |= arm_turns(self.body, self.rest.joints, self.shoulder[side], side, reach)
             linear, offset = self.body.transforms(self.rest.joints, turns)
-            worst, points = 0.0, []
+            worst, places = 0.0, []
             for k, side in enumerate("LR"):
-                at, _ = self.body.skin_rows(self.rest, linear, offset, rows.fore[side])
-                points.append(at)
+                points, _ = self.body.skin_rows(self.rest, linear, offset, rows.arm[side])
+                at = points[rows.fore[side]]
+                places.append(points)
                 _, near = self.tree.query(at)
                 depth = self.clearance[near] - np.einsum("ni,ni->n", at - self.points[near], self.normals[near])
                 deep = int(depth.argmax())
@@ -77,10 +77,23 @@ class Trunk:
                         elbow=unit(reaches[k].elbow) + 4 * depth[deep] * out,
                     )
                     worst = max(worst, depth[deep] - 0.005)
-            worst = max(worst, OF_ARMS_M - cKDTree(points[0]).query(points[1])[0].min())
+            worst = max(worst, self._arms_too_close(*places))
             if worst <= 0 or step == STEPS:
                 return turns, worst
-        raise AssertionError("unreachable")
+        raise AssertionError("the last step returns")
+
+    def _arms_too_close(self, left: np.ndarray, right: np.ndarray) -> float:
+        """How much nearer than allowed the arms come to each other, or a hand to its upper arm."""
+        rows = sampled_rows()
+        nearest = [_nearest(right, left[rows.fore["L"]]), _nearest(left, right[rows.fore["R"]])]
+        nearest += [_nearest(p[rows.upper[s]], p[rows.hand[s]]) for s, p in (("L", left), ("R", right))]
+        return OF_ARMS_M - min(nearest)
+
+
+def _nearest(cloud: np.ndarray, points: np.ndarray) -> float:
+    """The least distance of points from a cloud; not exact where it is far."""
+    gap = np.maximum(cloud.min(0) - points.max(0), points.min(0) - cloud.max(0)).max()
+    return float(gap) if gap > 2 * OF_ARMS_M else float(cKDTree(cloud).query(points)[0].min())
 
 
 class Rows(NamedTuple):
@@ -88,9 +101,12 @@ class Rows(NamedTuple):
 
     trunk: np.ndarray
     head: np.ndarray  # which of those are of the head
-    faces: np.ndarray  # triangles around those
-    fore: dict[str, np.ndarray]  # side -> forearm and hand
-    along: dict[str, np.ndarray]  # of those: 0 at the elbow .. 1 at the wrist and beyond
+    normals: np.ndarray  # of those, on the canonical body
+    arm: dict[str, np.ndarray]  # side -> upper arm, forearm and hand
+    upper: dict[str, np.ndarray]  # which of those are of the upper arm
+    fore: dict[str, np.ndarray]  # of forearm and hand
+    hand: dict[str, np.ndarray]
+    along: dict[str, np.ndarray]  # of fore: 0 at the elbow .. 1 at the wrist and beyond
 
 
 @cache
@@ -102,14 +118,21 @@ def sampled_rows() -> Rows:
     arm, head = share("upperarm", "lowerarm", "wrist", "finger"), share("head", "neck02", "neck03")
     of_head = skin[(head[skin] > 0.6)]
     inner = np.abs(body.canonical[of_head, 0]) < 0.012  # nose and mouth have an inside
-    of_head = of_head[~(inner & (body.canonical[of_head, 1] > -0.10) & (body.canonical[of_head, 2] < 0.93))][::4]
+    of_head = of_head[~(inner & (body.canonical[of_head, 1] > -0.10) & (body.canonical[of_head, 2] < 0.93))][::9]
     trunk = np.concatenate([tights[arm[tights] < 0.25], of_head])
-    fore, along = {}, {}
+    arms, uppers, fores, hands, along = {}, {}, {}, {}, {}
     for side in "LR":
-        own = np.array([b.endswith(side) and b.startswith(("lowerarm", "wrist", "finger")) for b in body.bones])
-        rows = skin[(body.weights[:, own].sum(1) > 0.7)[skin]][::6]
+        own = lambda *names: share(*(f"{n}.{side}" for n in names))  # noqa: B023, E731
+        digits = [f"finger{i}-{j}" for i in range(1, 6) for j in (1, 2, 3)]
+        upper, hand = own("upperarm02"), own("wrist", *digits)
+        fore = hand + own("lowerarm01", "lowerarm02")
+        rows = skin[(upper + fore)[skin] > 0.7]
+        rows = np.concatenate([rows[upper[rows] > 0.3][::3], rows[upper[rows] <= 0.3][::6]])
         elbow, wrist = (body.joints[body.bones.index(f"{k}.{side}")] for k in ("lowerarm01", "wrist"))
-        fore[side] = rows
-        along[side] = np.clip((body.canonical[rows] - elbow) @ (wrist - elbow) / ((wrist - elbow) ** 2).sum(), 0, 1)
+        arms[side], uppers[side] = rows, np.flatnonzero(upper[rows] > 0.6)
+        fores[side], hands[side] = np.flatnonzero(fore[rows] > 0.7), np.flatnonzero(hand[rows] > 0.5)
+        at = body.canonical[rows[fores[side]]]
+        along[side] = np.clip((at - elbow) @ (wrist - elbow) / ((wrist - elbow) ** 2).sum(), 0, 1)
     faces = np.concatenate([body.faces["tights"], body.faces["body"][np.isin(body.faces["body"], of_head).any(1)]])
-    return Rows(trunk, np.isin(trunk, of_head), faces, fore, along)
+    normals = vertex_normals(body.canonical, faces)[trunk]
+    return Rows(trunk, np.isin(trunk, of_head), normals, arms, uppers, fores, hands, along)
