@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -37,6 +37,34 @@ class GameSettings:
             raise ValueError(f"unknown generator loss {self.loss!r}; known: {', '.join(GENERATOR_LOSSES)}")
         if self.optimiser not in ("adam", "sgd"):
             raise ValueError(f"unknown optimiser {self.optimiser!r}; known: adam, sgd")
+
+
+@dataclass(frozen=True)
+class ToyBudget:
+    """How long notebook 01 plays at one profile."""
+
+    seeds: tuple[int, ...]
+    steps: int  # of every game
+    head_start: int
+    fit_steps: int  # of a discriminator against a generator that never moves
+
+
+TOY = {
+    "smoke": ToyBudget((0, 1), 60, 60, 60),
+    "lite": ToyBudget((0, 1, 2, 3, 4), 800, 300, 800),
+    "paper": ToyBudget(tuple(range(10)), 3000, 300, 5000),
+}
+
+FAST_D = GameSettings()  # the discriminator is quick to answer: all modes
+FAST_G = GameSettings(rate_d=FAST_D.rate_g, rate_g=FAST_D.rate_d)  # only the two rates swapped: modes get lost
+RECIPES = {  # one change each from FAST_G
+    "G four times as fast": FAST_G,
+    "... saturating loss": replace(FAST_G, loss="saturating"),
+    "... noise on what D sees": replace(FAST_G, noise=1.0),
+    "... R1 penalty on D": replace(FAST_G, penalty=1.0),
+    "... equal rates": replace(FAST_G, rate_d=2e-3, rate_g=2e-3),
+    "D four times as fast": FAST_D,
+}
 
 
 @dataclass(frozen=True)
@@ -105,10 +133,10 @@ def play(
     d = Player(2, 1, settings.width, dice.each, leak=0.2)
     history = History(settings, mixture, tuple(seeds), g, d)
     if settings.optimiser == "adam":
-        steps_g: torch.optim.Optimizer = torch.optim.Adam(g.parameters(), settings.rate_g, settings.betas)
+        steps_g: torch.optim.Optimizer = torch.optim.Adam(g.parameters(), settings.rate_g, settings.betas, fused=True)
     else:
         steps_g = torch.optim.SGD(g.parameters(), settings.rate_g)
-    adam_d = torch.optim.Adam(d.parameters(), settings.rate_d, settings.betas)
+    adam_d = torch.optim.Adam(d.parameters(), settings.rate_d, settings.betas, fused=True)
     shown = dice.normal(samples, settings.latent)  # (games, samples, latent)
     wanted = {round(i * settings.steps / (frames - 1)) for i in range(frames)}
     for _ in range(settings.head_start):
@@ -182,12 +210,12 @@ def fit_discriminator(
     """
     dice = _Dice((seed,))
     d = Player(2, 1, width, dice.each, leak=0.2)
-    adam = torch.optim.Adam(d.parameters(), rate, (0.9, 0.999))
+    adam = torch.optim.Adam(d.parameters(), rate, (0.9, 0.999), fused=True)
     slower = torch.optim.lr_scheduler.CosineAnnealingLR(adam, max(steps, 1))
     yield 0, d
     for step in range(1, steps + 1):
         loss = discriminator_loss(d(dice.real(p, batch)), d(dice.real(q, batch)))
-        optimiser.zero_grad()
+        adam.zero_grad()
         loss.backward()
         adam.step()
         slower.step()

@@ -1,4 +1,4 @@
-"""A small classifier of pictures that judges what generators drew: does it show what was asked for, how far from real?"""
+"""A small classifier of pictures that judges what generators drew: is it what was asked for, how far from real?"""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def fit_judge(pictures: Tensor, labels: Tensor, steps: int, seed: int, batch: in
         torch.manual_seed(seed)
         judge = Judge(int(labels.max()) + 1)
         judge(pictures[:2])
-        adam = torch.optim.Adam(judge.parameters(), rate)
+        adam = torch.optim.Adam(judge.parameters(), rate, fused=True)
         slower = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
         feed = batches(len(pictures), batch, dice)
         for _ in range(steps):

@@ -29,6 +29,27 @@ class PictureSettings:
             raise ValueError(f"unknown gan loss {self.loss!r}; known: bce, lsgan")
 
 
+@dataclass(frozen=True)
+class PictureBudget:
+    """How many garments notebook 02 draws at one profile, and how long it trains."""
+
+    n_train: int
+    n_test: int
+    steps: int  # of a DCGAN
+    conditional: int  # of a conditional one
+    judge: int
+    translation: int
+    drawn: tuple[int, int] = (48, 36)  # the size at which garments are drawn ...
+    shown: tuple[int, int] = (32, 24)  # ... and shown to the networks
+
+
+PICTURES = {
+    "smoke": PictureBudget(64, 48, steps=10, conditional=10, judge=12, translation=8),
+    "lite": PictureBudget(800, 400, steps=400, conditional=500, judge=200, translation=300),
+    "paper": PictureBudget(8000, 1000, steps=20_000, conditional=20_000, judge=2000, translation=10_000),
+}
+
+
 @dataclass
 class PictureHistory:
     """What became of the game."""
@@ -48,7 +69,12 @@ def batches(count: int, batch: int, generator: torch.Generator):
 
 
 def play_pictures(
-    pictures: Tensor, settings: PictureSettings, seed: int, labels: Tensor | None = None, frames: int = 6, shown: int = 8
+    pictures: Tensor,
+    settings: PictureSettings,
+    seed: int,
+    labels: Tensor | None = None,
+    frames: int = 6,
+    shown: int = 8,
 ) -> PictureHistory:
     """Train a DCGAN, conditional when there are labels; half of the pictures are shown mirrored.
 
@@ -66,7 +92,7 @@ def play_pictures(
     average = torch.optim.swa_utils.AveragedModel(
         g, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.average), use_buffers=True
     )
-    adam = {n: torch.optim.Adam(n.parameters(), settings.rate, (0.5, 0.999)) for n in (g, d)}
+    adam = {n: torch.optim.Adam(n.parameters(), settings.rate, (0.5, 0.999), fused=True) for n in (g, d)}
     noise = torch.randn(shown, settings.latent, generator=dice)
     wanted = None if labels is None else torch.arange(shown) % classes
     history = PictureHistory(settings, average.eval(), d)

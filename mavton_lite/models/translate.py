@@ -24,7 +24,7 @@ class TranslateSettings:
     adversarial: float = 0.0  # weight of the PatchGAN's least-squares term beside an L1 of weight 1
     width: int = 16
     patch_layers: int = 1  # the discriminator's; 1 sees 16 px
-    factor: int = 8  # how many pixels a side the input averages over
+    factor: int = 4  # how many pixels a side the input averages over
 
 
 @dataclass
@@ -53,8 +53,12 @@ def question(pictures: Tensor, masks: Tensor, factor: int) -> Tensor:
 
 
 def translate(network: nn.Module, given: Tensor) -> Tensor:
-    """The network's picture.   Shape: (B, 4, H, W) -> (B, 3, H, W) in [-1, 1]."""
-    return torch.tanh(network(given))
+    """What the network paints, inside the outline it was given; white around it.
+
+    Shape: (B, 4, H, W) -> (B, 3, H, W) in [-1, 1].
+    """
+    mask = (given[:, 3:] + 1) / 2  # (B, 1, H, W)
+    return mask * torch.tanh(network(given)) + (1 - mask)
 
 
 def train_translation(pictures: Tensor, masks: Tensor, settings: TranslateSettings, seed: int) -> TranslateHistory:
@@ -69,9 +73,9 @@ def train_translation(pictures: Tensor, masks: Tensor, settings: TranslateSettin
         network = UNet(4, 3, settings.width, 3, final_norm=False)
         judge = PatchGAN(4 + 3, settings.width, settings.patch_layers) if settings.adversarial else None
     history = TranslateHistory(settings, network, judge)
-    adam = torch.optim.Adam(network.parameters(), settings.rate, (0.5, 0.999))
+    adam = torch.optim.Adam(network.parameters(), settings.rate, (0.5, 0.999), fused=True)
     slower = torch.optim.lr_scheduler.OneCycleLR(adam, settings.rate, settings.steps)
-    adam_d = torch.optim.Adam(judge.parameters(), settings.rate / 2, (0.5, 0.999)) if judge else None
+    adam_d = torch.optim.Adam(judge.parameters(), settings.rate / 2, (0.5, 0.999), fused=True) if judge else None
     feed = batches(len(pictures), settings.batch, dice)
     for _ in range(settings.steps):
         picks = next(feed)

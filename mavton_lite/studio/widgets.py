@@ -11,9 +11,11 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from mavton_lite.models.game import History
 from mavton_lite.plots.attention import levels
 from mavton_lite.studio.attention import Gaze, look
 from mavton_lite.studio.dressing import LAYERS, Dressing, dress
+from mavton_lite.studio.game import Moment, watch
 
 
 def png(picture: np.ndarray) -> bytes:
@@ -68,3 +70,23 @@ def attention_explorer(pictures: Tensor, maps: Mapping[str, Tensor]) -> Explorer
     }
     caption = "try-on · where the spatial gate opens · the channel gate's weights, sorted, the line is 0.5"
     return Explorer(controls, lambda **values: look(Gaze(**values), pictures, maps), caption)
+
+
+def game_playback(games: Mapping[str, History], frame: int = -1) -> Explorer:
+    """Play recorded games back: a slider for the moment, with a play button, and a choice of game and seed.
+
+    `frame` is what a page without a kernel shows.
+    """
+    history = next(iter(games.values()))
+    last = len(history.frames) - 1
+    controls = {
+        "frame": ipywidgets.IntSlider(frame % (last + 1), 0, last, description="frame"),
+        "game": ipywidgets.Dropdown(options=list(games), description="game"),
+        "seed": ipywidgets.IntSlider(0, 0, len(history.seeds) - 1, description="seed"),
+    }
+    caption = "red: D says real · blue: D says generated · rings: the modes of the data · dots: generated"
+    explorer = Explorer(controls, lambda **values: watch(Moment(**values), games), caption)
+    button = ipywidgets.Play(min=0, max=last, interval=250)
+    ipywidgets.jslink((button, "value"), (controls["frame"], "value"))
+    explorer.children = (button, *explorer.children)
+    return explorer
