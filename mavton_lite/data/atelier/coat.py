@@ -43,7 +43,7 @@ class Coat:
     creases: int  # which folds this piece makes
 
     def signed(self, canonical: np.ndarray, arm: np.ndarray) -> np.ndarray:
-        """How far inside the coat's cut a point lies, positive is coat.   Shape: (..., 3), (...) arm share -> (...) m."""
+        """Metres inside the cut, positive is coat.   Shape: (..., 3), (...) arm share -> (...)."""
         points = np.ascontiguousarray(canonical.reshape(-1, 3), float)
         return _signed(self._cut, points, np.ascontiguousarray(arm.ravel(), float)).reshape(arm.shape)
 

@@ -215,7 +215,7 @@ class Garment:
 @cache
 def flat_vertices(long_sleeves: bool = True) -> np.ndarray:
     """The canonical body as garments are laid out: straight arms, long sleeves near the body."""
-    lower, flex = (0.36, 0.55) if long_sleeves else (0.20, 0.55)
+    lower, flex = (0.33, 0.55) if long_sleeves else (0.16, 0.55)
     turns = {}
     for side, sign in (("L", 1), ("R", -1)):
         turns |= {f"upperarm01.{side}": (0, 0, -sign * lower), f"lowerarm01.{side}": (-flex, 0, 0)}
