@@ -8,9 +8,11 @@ attention. What the attention found is then measured against the true warp, on p
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,6 +21,8 @@ from tqdm import tqdm
 from mavton_lite.attention import record
 from mavton_lite.data.lessons import People
 from mavton_lite.models.vit import Fetcher
+from mavton_lite.records import Interval
+from mavton_lite.seeds import judge, over_seeds, written
 
 
 @dataclass(frozen=True)
@@ -205,3 +209,44 @@ def controls(test: Pairs, train_set: Pairs, patch: int) -> dict[str, Tensor]:
         "same place": torch.eye(count).expand(n, count, count),
         "mean place": nearest(mean).expand(n, count, count),
     }
+
+
+def trials(settings: FetchSettings, train_set: Pairs, test: Pairs) -> tuple[pd.DataFrame, Fetcher]:
+    """Networks from several seeds -> a row each with the attention on target, and the first network with positions.
+
+    Columns: untrained; trained; no positions (trained without them); another asks (trained, but each garment is asked
+    by the next person in line, while the truth stays).
+    """
+    rows, kept = [], None
+    for seed in range(settings.seeds):
+        row, network = {"seed": seed}, build(settings, seed)
+        row["untrained"] = _mean_on_target(network, test, settings)
+        train(network, train_set, settings, seed)
+        row["trained"] = _mean_on_target(network, test, settings)
+        row["another asks"] = _mean_on_target(network, test, settings, test.person.roll(1, 0))
+        blind = build(settings, seed, positions=False)
+        train(blind, train_set, settings, seed)
+        row["no positions"] = _mean_on_target(blind, test, settings)
+        rows.append(row)
+        kept = kept or network
+    return pd.DataFrame(rows), kept
+
+
+def _mean_on_target(network: Fetcher, test: Pairs, settings: FetchSettings, asking: Tensor | None = None) -> float:
+    asked_by = test if asking is None else test._replace(person=asking)
+    return float(on_target(attention_of(network, asked_by).mean(1), test, settings.patch).mean())
+
+
+def shares(runs: pd.DataFrame, rivals: Mapping[str, Tensor], test: Pairs, patch: int) -> dict[str, float | Interval]:
+    """Attention on target of every control, then of the networks over their seeds; what `verdict` judges."""
+    found: dict[str, float | Interval] = {k: float(on_target(w, test, patch).mean()) for k, w in rivals.items()}
+    for column in ("untrained", "no positions", "another asks", "trained"):
+        found[column] = over_seeds(runs[column])
+    return found
+
+
+def verdict(runs: pd.DataFrame, found: Mapping[str, float | Interval]) -> str:
+    """Does attention concentrate where it should?  Trained minus the best control, seed by seed, as a sentence."""
+    name, best = max(((k, v) for k, v in found.items() if isinstance(v, float)), key=lambda item: item[1])
+    gain = over_seeds(runs["trained"] - best)
+    return f"trained minus the best control ({name}): {written(gain, sign=True)} % points: {judge(gain)}"

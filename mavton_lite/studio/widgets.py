@@ -16,6 +16,8 @@ from mavton_lite.plots.attention import levels
 from mavton_lite.studio.attention import Gaze, look
 from mavton_lite.studio.dressing import LAYERS, Dressing, dress
 from mavton_lite.studio.game import Moment, watch
+from mavton_lite.studio.heads import LAYERS as LAYERS_OF_HEADS
+from mavton_lite.studio.heads import MEAN, Question, answer
 
 
 def png(picture: np.ndarray) -> bytes:
@@ -62,14 +64,40 @@ def dressing_room(people: int = 200, garments: int = 200, size: tuple[int, int] 
     return Explorer(controls, lambda **values: dress(Dressing(**values), size), caption)
 
 
-def attention_explorer(pictures: Tensor, maps: Mapping[str, Tensor]) -> Explorer:
-    """Pick an example and a skip, and see both gates.   Shape: pictures (B, 3, H, W) in [0, 1]; maps of `record`."""
+def attention_explorer(
+    pictures: Tensor, maps: Mapping[str, Tensor], shown: str = "try-on", level: str = "skip"
+) -> Explorer:
+    """Pick an example and a skip, and see both gates.   Shape: pictures (B, 3, H, W) in [0, 1]; maps of `record`.
+
+    `shown` and `level` are what the pictures and the places of the gates are called.
+    """
     controls = {
         "example": ipywidgets.IntSlider(0, 0, len(pictures) - 1, description="example", continuous_update=False),
-        "level": ipywidgets.Dropdown(options=levels(maps), description="skip"),
+        "level": ipywidgets.Dropdown(options=levels(maps), description=level),
     }
-    caption = "try-on · where the spatial gate opens · the channel gate's weights, sorted, the line is 0.5"
+    caption = f"{shown} · where the spatial gate opens · the channel gate's weights, sorted, the line is 0.5"
     return Explorer(controls, lambda **values: look(Gaze(**values), pictures, maps), caption)
+
+
+def head_picker(pictures: Mapping[str, Tensor], maps: Mapping[str, Tensor], grid: tuple[int, int]) -> Explorer:
+    """Pick who asks whom, a head and the asking patch, and see which patches answer.
+
+    Shape: pictures (B, 3, H, W) in [-1, 1] by name; maps of `record`; grid (rows, columns) of patches.
+    """
+    start, heads = Question(row=grid[0] // 2 - 1, column=grid[1] // 2), maps["map"].shape[1]
+
+    def slider(name: str, value: int, end: int) -> ipywidgets.IntSlider:
+        return ipywidgets.IntSlider(value, 0, end - 1, description=name, continuous_update=False)
+
+    controls = {
+        "example": slider("example", 0, len(maps["map"])),
+        "layer": ipywidgets.Dropdown(options=list(LAYERS_OF_HEADS), description="show"),
+        "head": ipywidgets.Dropdown(options=[MEAN, *range(1, heads + 1)], description="head"),
+        "row": slider("row", start.row, grid[0]),
+        "column": slider("column", start.column, grid[1]),
+    }
+    caption = "the patch that asks, framed · the patches that answer, bright"
+    return Explorer(controls, lambda **values: answer(Question(**values), pictures, maps, grid), caption)
 
 
 def game_playback(games: Mapping[str, History], frame: int = -1) -> Explorer:
