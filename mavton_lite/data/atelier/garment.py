@@ -277,7 +277,7 @@ def sample_garment(rng: np.random.Generator, options: Collection[str] = ()) -> G
         tucked=bool(tucks < {"shirt": 0.45, "polo": 0.25, "tee": 0.22, "top": 0.35, "tank": 0.3}.get(style, 0.0)),
         collar=collar,
         placket=placket,
-        pocket=bool(pockets < {"shirt": 0.55, "tee": 0.15, "polo": 0.2}.get(style, 0.0)),
+        pocket=cloth.motif is None and pockets < {"shirt": 0.55, "tee": 0.15, "polo": 0.2}.get(style, 0.0),
         rib=style == "sweater",
         trim=contrast,
         buttons=(0.18, 0.15, 0.13) if dark and trims < 0.6 else (0.93, 0.92, 0.89),
