@@ -17,7 +17,7 @@ from mavton_lite.data.atelier.strands import Strands, ribbon_faces, ribbons, uni
 from mavton_lite.data.atelier.styles import VARIANTS, strands_of
 
 HAIR = 2
-COARSE_PX_PER_M = 330.0  # below, a strand is narrower than a pixel
+COARSE_PX_PER_M = 490.0  # below, a strand is narrower than a pixel of the finished picture
 STYLES = tuple(VARIANTS)
 # Shares of styles for women and men.
 ODDS = {
@@ -149,15 +149,19 @@ def _lit(hair: Hair, lamps: Lamps, strands: Strands, tangent: np.ndarray, normal
     tint = (1 + hair.contrast * strands.tint)[:, None, None]
     base = (hair.colour + (hair.tips - hair.colour) * s**1.5) * tint
     inner = (0.55 + 0.45 * strands.depth)[:, None, None] * (0.72 + 0.28 * np.clip(4 * s, 0, 1))
-    around = unit(normal - 0.6 * tangent * (normal * tangent).sum(-1, keepdims=True))
+    lean = (normal * tangent) @ np.ones(3)
+    around = unit(normal - 0.6 * tangent * lean[..., None])
     light = lamps(around, 0.45)
     half = np.array(lamps.key) + [0, -1, 0]
     half /= np.sqrt((half**2).sum())
-    facing = np.clip(0.35 + 0.65 * (normal @ half), 0, 1)[..., None] * inner
+    along, across = tangent @ half, normal @ half
+    facing = np.clip(0.35 + 0.65 * across, 0, 1)[..., None] * inner
 
     def gleam(shift: float, power: int) -> np.ndarray:
-        along = unit(tangent + (shift + 0.06 * strands.tint[:, None, None]) * normal) @ half
-        return (np.clip(1 - along**2, 0, 1) ** (power / 2))[..., None]
+        """Highlight of a tangent that is tilted by `shift` towards the normal."""
+        tilt = shift + 0.06 * strands.tint[:, None]
+        cosine = (along + tilt * across) ** 2 / (1 + 2 * tilt * lean + tilt**2)
+        return (np.clip(1 - cosine, 0, 1) ** (power / 2))[..., None]
 
     white = 0.16 * hair.gloss * gleam(-0.12, 90) * (0.40 + 0.4 * hair.colour.mean())
     warm = 0.50 * hair.gloss * gleam(0.14, 24) * base * (1 - 0.8 * hair.colour.mean())

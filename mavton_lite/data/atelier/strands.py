@@ -43,7 +43,8 @@ def _anchors() -> tuple[np.ndarray, cKDTree, np.ndarray, cKDTree]:
 
 def unit(a: np.ndarray) -> np.ndarray:
     """Along the last axis, to length 1."""
-    return a / (np.sqrt((a**2).sum(-1, keepdims=True)) + 1e-12)
+    square = a[..., 0] ** 2 + a[..., 1] ** 2 + a[..., 2] ** 2
+    return a / (np.sqrt(square) + 1e-12)[..., None]
 
 
 def bind(points, normal, width: float, depth, lock, rng: np.random.Generator, blunt: float = 0.12) -> Strands:

@@ -119,6 +119,8 @@ def _lane(at: np.ndarray, root: np.ndarray, heights, widths, strength: float) ->
     spread = 0.010 + 0.020 * ramp(at[:, 2], 0.80, 0.60)
     own = spread * np.sin(7000 * root[:, 1] + 3000 * root[:, 2])
     lane = np.interp(at[:, 2], heights, widths) + own
+    back = ramp(azimuth(root), 112, 128)  # hair of the nape fills the space behind the neck
+    lane = lane * (1 - back * (1 - np.clip(np.abs(root[:, 0]) / 0.060, 0, 1)))
     side = np.where(np.abs(at[:, 0]) > 0.01, np.sign(at[:, 0]), np.sign(root[:, 0]))
     out = np.zeros_like(at)
     out[:, 0] = strength * ramp(at[:, 2], 0.95, 0.90) * np.clip((lane - np.abs(at[:, 0])) / 0.02, -1, 1) * side
@@ -152,7 +154,7 @@ def _off_face(points: np.ndarray, fringe: bool) -> np.ndarray:
     """Which strands (S, K, 3) leave face and throat free, but for a fringe."""
     x, y, z = (points[..., k] for k in range(3))
     face = ((x / 0.064) ** 2 + ((z - 0.868) / 0.090) ** 2 < 1) & (y < -0.075)
-    throat = (np.abs(x) < 0.062) & (z > 0.70) & (z < 0.835) & (y < -0.02)
+    throat = (np.abs(x) < 0.062) & (z > 0.70) & (z < 0.835) & (y < -0.045)
     crossing = (face | throat).any(1)
     return ~crossing | ((_fringe(points[:, 0]) > 0.5) & fringe)
 
