@@ -153,6 +153,8 @@ def _disk() -> list[Check]:
 
 
 def _data() -> list[Check]:
+    from mavton_lite.world import counts
+
     checks = []
     own = os.environ.get("MAVTON_DATA")
     if own:
@@ -166,7 +168,8 @@ def _data() -> list[Check]:
         if name != "paper":
             root = runs_dir(name) / "atelier"
             here = (root / "manifest.json").exists()
-            found = f"{profile.n_train} + {profile.n_test} examples at {root}" if here else "not written yet"
+            listed = " + ".join(f"{n:,} {split}" for split, n in counts(profile).items())
+            found = f"{listed} examples at {root}" if here else "not written yet"
             checks.append(Check(f"Atelier {name}", here, found, f"mavton data make --profile {name}"))
     return checks
 

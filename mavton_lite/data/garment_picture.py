@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from mavton_lite.config import SEED
 
+from .folder import SPLITS
 from .photo import read_photo, resize
 from .sample import Sample, from_unit
 
@@ -130,7 +131,7 @@ def read_garment(cloth: str | Path) -> GarmentPicture:
     """
     if str(cloth).startswith("atelier:"):
         split, _, index = str(cloth).removeprefix("atelier:").partition("/")
-        if split not in ("train", "test") or not index.isdecimal():
+        if split not in SPLITS or not index.isdecimal():
             raise ValueError(f"found the garment {str(cloth)!r}, wanted {BUILT_IN} such as atelier:test/3")
         from mavton_lite.data.atelier import flat_lay, garment_of  # imported late: a file needs no renderer
 

@@ -56,6 +56,7 @@ def _settings(p: Profile) -> dict[tuple[str, str], str]:
         ("environment", "software"): "PyTorch, Lightning Fabric",
         ("data", "picture size"): f"{p.height} × {p.width} px",
         ("data", "examples, training + test"): f"{p.n_train:,} + {p.n_test:,}",
+        ("data", "examples to choose by + hard cases"): f"{p.n_val:,} + {p.n_hard:,}",
         ("data", "kept of the person"): kept + ("; the lower body below the hips" if person.lower_from_hips else ""),
         ("data", "silhouette"): f"through {person.shape_grid[0]} × {person.shape_grid[1]} px"
         + (f", with smooth noise of {blur:g} while the try-on learns" if blur else ""),
