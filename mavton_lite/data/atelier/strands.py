@@ -67,6 +67,18 @@ def bind(points, normal, width: float, depth, lock, rng: np.random.Generator, bl
     )
 
 
+def joined(a: Strands, b: Strands) -> Strands:
+    """Two lots of strands as one; the shorter kind is stretched to the same number of points by repeating its tip."""
+    k = max(a.points.shape[1], b.points.shape[1])
+
+    def longer(values: np.ndarray) -> np.ndarray:
+        more = k - values.shape[1] if values.ndim > 1 else 0
+        return values if more == 0 else np.concatenate([values, np.repeat(values[:, -1:], more, 1)], 1)
+
+    b = b._replace(lock=b.lock + a.lock.max() + 1)
+    return Strands(*(np.concatenate([longer(x), longer(y)]) for x, y in zip(a, b, strict=True)))
+
+
 def mirrored(strands: Strands) -> Strands:
     """The mirror image, hung on the other side of the body."""
     flip = np.array([-1.0, 1, 1])

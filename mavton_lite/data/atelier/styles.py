@@ -11,7 +11,7 @@ import numpy as np
 from mavton_lite.data.atelier.grow import Cut, grow
 from mavton_lite.data.atelier.scalp import MIDDLE_Y, azimuth
 from mavton_lite.data.atelier.speckle import ramp
-from mavton_lite.data.atelier.strands import Strands, bind, coarser, mirrored, seen, unit
+from mavton_lite.data.atelier.strands import Strands, bind, coarser, joined, mirrored, seen, unit
 
 VARIANTS = {
     "shaved": 1, "crop": 2, "short": 4, "curly": 3, "afro": 2, "bob": 4, "tied": 3, "long": 4, "long in front": 4,
@@ -234,7 +234,7 @@ def _tied(variant: int) -> Strands:
         gravity=0.0, stiffness=0.5, clump=0.25, rough=0.03, width=0.0036,
     )  # fmt: skip
     rng = np.random.default_rng(crc32(b"tied") + variant)
-    return _join(grow(cut, rng), _bun(knot, rng) if variant < 2 else _tail(knot, rng))
+    return joined(grow(cut, rng), _bun(knot, rng) if variant < 2 else _tail(knot, rng))
 
 
 def _bun(knot: np.ndarray, rng: np.random.Generator) -> Strands:
@@ -268,18 +268,6 @@ def _tail(knot: np.ndarray, rng: np.random.Generator) -> Strands:
     girth = 0.006 + 0.024 * np.sin(np.pi * np.clip(s * 0.9 + 0.05, 0, 1)) ** 0.8
     points = middle + out * girth * depth[:, None, None] + 0.010 * s * rng.normal(0, 1, (n, 1, 3)) * [1, 1, 0.3]
     return bind(points, np.broadcast_to(out, points.shape), 0.0042, depth, np.arange(n) // 12, rng)
-
-
-def _join(a: Strands, b: Strands) -> Strands:
-    """Two lots of strands as one; the shorter kind is stretched to the same number of points by repeating its tip."""
-    k = max(a.points.shape[1], b.points.shape[1])
-
-    def longer(values: np.ndarray) -> np.ndarray:
-        more = k - values.shape[1] if values.ndim > 1 else 0
-        return values if more == 0 else np.concatenate([values, np.repeat(values[:, -1:], more, 1)], 1)
-
-    b = b._replace(lock=b.lock + a.lock.max() + 1)
-    return Strands(*(np.concatenate([longer(x), longer(y)]) for x, y in zip(a, b, strict=True)))
 
 
 @cache
