@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
+from mavton_lite.attention import record
 from mavton_lite.data.lessons import garment_pictures
 from mavton_lite.models import classifier
 from mavton_lite.models.classifier import COMPARED, Classifier, accuracy, at, build, compare_gates, costs, scores, train
@@ -60,6 +61,27 @@ def test_a_classifier_learns_and_its_batches_depend_on_the_seed_alone(garments):
     floor = classifier.commonest(garments, garments)
     for name, right in classifier.labels(garments).items():
         assert floor[name] == pytest.approx(float(torch.bincount(right).max()) / len(right))
+
+
+def test_constant_maps_replace_every_map_by_its_mean_and_leave_the_network_as_it_was(garments):
+    network, seen = build("cbam", TINY, 0), []
+    x = classifier.shown(garments.pictures, TINY)
+    with torch.no_grad(), record(network) as before:
+        network.eval()(x)
+    stage = network.stages[1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    found = classifier.constant_maps(network, garments, TINY)
+    stage.remove()
+    assert set(found) == {"sleeve", "neck", "kind", "all"} and len(seen) == 2
+    with torch.no_grad():
+        features = network.stages[0](x)
+    means = [before[f"gates.level1.{kind}"].mean(0) for kind in ("channel", "spatial")]
+    torch.testing.assert_close(seen[1], features * means[0] * means[1])
+    assert (seen[0] - seen[1]).abs().max() > 1e-4, "with its own maps the network sees something else"
+    with torch.no_grad(), record(network) as after:
+        network(x)
+    assert all(torch.equal(values, after[name]) for name, values in before.items())
+    with pytest.raises(ValueError, match="without gates"):
+        classifier.constant_maps(build("none", TINY, 0), garments, TINY)
 
 
 def test_compare_gates_is_paired_by_seed(garments):

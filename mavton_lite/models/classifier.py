@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from mavton_lite.attention import GATES, AttentionMap, ChannelAttention, Gate, SpatialAttention
+from mavton_lite.attention import GATES, AttentionMap, ChannelAttention, Gate, SpatialAttention, record
 from mavton_lite.data.lessons import KIND_NAMES, NECK_NAMES, SLEEVE_NAMES, Garments
 from mavton_lite.models.summary import count_multiply_adds, count_parameters
 from mavton_lite.seeds import judge, over_seeds, paired, written
@@ -133,6 +133,26 @@ def accuracy(network: nn.Module, garments: Garments, settings: ClassifierSetting
     answers = network.eval()(shown(garments.pictures, settings))
     right = {name: float((answers[name].argmax(1) == y).float().mean()) for name, y in labels(garments).items()}
     return right | {"all": sum(right.values()) / len(right)}
+
+
+@torch.no_grad()
+def constant_maps(network: Classifier, garments: Garments, settings: ClassifierSettings) -> dict[str, float]:
+    """Accuracy when every map is replaced by its mean over these garments: what is lost, the gates knew of a picture.
+
+    Raises: ValueError when the network has no attention maps.
+    """
+    with record(network) as maps:
+        network.eval()(shown(garments.pictures, settings))
+    if not maps:
+        raise ValueError("a network without gates has no maps to replace")
+    means = {name: values.mean(0, keepdim=True) for name, values in maps.items()}
+    modules = {name: module for name, module in network.named_modules() if name in means}
+    hooks = [m.register_forward_hook(lambda _, __, out, mean=means[n]: mean.expand_as(out)) for n, m in modules.items()]
+    try:
+        return accuracy(network, garments, settings)
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def commonest(train_set: Garments, test_set: Garments) -> dict[str, float]:

@@ -47,7 +47,7 @@ class FetchSettings:
 
 SETTINGS = {
     "smoke": FetchSettings(n_train=16, n_test=8, seeds=2, steps=6),
-    "lite": FetchSettings(n_train=320, n_test=96, seeds=3, steps=250),
+    "lite": FetchSettings(n_train=240, n_test=80, seeds=3, steps=200),
     "paper": FetchSettings(n_train=4000, n_test=500, seeds=5, steps=4000, height=96, width=72, depth=3),
 }
 

@@ -19,6 +19,8 @@ WAYS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "fused": F.scaled_dot_product_attention,
 }
 
+COUNTS = {"smoke": (64, 128, 256), "lite": (128, 256, 512, 1024, 2048), "paper": (256, 512, 1024, 2048, 4096)}
+
 
 @dataclass(frozen=True)
 class Price:
