@@ -26,10 +26,10 @@ from mavton_lite.config import SEED
 from mavton_lite.data.atelier.encode import FOLDERS, encode, index_of
 from mavton_lite.data.atelier.example import SPLITS, VERSION, World, draw_pair, garment_of, keypoints_of, person_of
 from mavton_lite.data.atelier.render import PARTS
+from mavton_lite.data.facts import FACTS
 
 __all__ = ["SPLITS", "VERSION", "World", "garment_of", "keypoints_of", "person_of", "write_world"]
 
-EXAMPLES = "examples.jsonl"
 _WAITING = 4  # pairs handed out ahead, per process
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
@@ -219,7 +219,7 @@ def _finish(root: Path, world: World, counts: Mapping[str, int]) -> None:
             if row["split"] == split and row["index"] < n:
                 facts[row["index"]], sizes[split][row["index"]] = json.dumps(row["facts"]) + "\n", row["bytes"]
                 digests[f"{split}/{row['index']}"] = row["sha256"]
-        _write(root / split / EXAMPLES, "".join(facts).encode())
+        _write(root / split / FACTS, "".join(facts).encode())
         for folder in FOLDERS:  # what a killed process left
             for path in (root / split / folder).glob(".*.tmp"):
                 path.unlink(missing_ok=True)
