@@ -60,7 +60,7 @@ def conditional_cases() -> list[tuple[tuple[Tensor, Tensor, int], Tensor]]:
 
 
 def field_of(layers: list[tuple[int, int]]) -> int:
-    """02, exercise 2: side in pixels of what one output sees through convolutions of (kernel, stride), first to last."""
+    """02, exercise 2: side in px of what one output sees through convolutions of (kernel, stride), first to last."""
     field = 1
     for kernel, stride in reversed(layers):
         field = (field - 1) * stride + kernel

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import PlaceHolderLayoutEngine
@@ -48,7 +47,7 @@ def gan_structure(history: History, seed: int = 0) -> Figure:
     with torch.no_grad():
         made = history.generator(noise.expand(len(history.seeds), -1, -1))[seed]
     real = history.mixture.sample(600, dice)
-    angle = np.arctan2(noise[:, 1], noise[:, 0])
+    angle = torch.atan2(noise[:, 1], noise[:, 0]).numpy()
 
     def panel(x: float, y: float, side: float = 1.5):
         return figure.add_axes((x / 11, y / 5.1, side / 11, side / 5.1))
@@ -88,9 +87,9 @@ def gan_structure(history: History, seed: int = 0) -> Figure:
         axes.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=14, lw=1.6, color=INK))
     feedback = (
         (((10.0, 3.5), (10.0, 4.05), (7.9, 4.05), (7.9, 3.52)), DISCRIMINATOR, (8.95, 4.15),
-         "(2-2)  $\max_D\;E\,\log D(x) + E\,\log(1 - D(G(z)))$"),
+         r"(2-2)  $\max_D\;E\,\log D(x) + E\,\log(1 - D(G(z)))$"),
         (((10.0, 1.28), (10.0, 0.3), (3.35, 0.3), (3.35, 1.1)), GENERATOR, (8.2, 0.4),
-         "(2-3)  $\min_G\;E\,\log(1 - D(G(z)))$, its gradient passes $D$"),
+         r"(2-3)  $\min_G\;E\,\log(1 - D(G(z)))$, its gradient passes $D$"),
     )  # fmt: skip
     for corners, colour, place, text in feedback:
         axes.plot(*zip(*corners[:-1], strict=True), ls="--", lw=1.4, color=colour)
