@@ -12,8 +12,9 @@ import numpy as np
 
 from mavton_lite.data.atelier.body import Body, rotation
 
+LOWER_TWIST = 0.9  # of an upper arm's twist, on its second bone: the first one pulls at the chest
 MAX_TURN = 1.25  # radians, of a forearm from the thumb up
-MAX_WRIST = 0.85  # radians, of a hand from the line of its forearm
+MAX_WRIST = 0.7  # radians, of a hand from the line of its forearm
 STRAIGHT = 0.992  # of an arm's length: elbows never lock
 
 
@@ -72,8 +73,8 @@ def arm_turns(body: Body, joints: np.ndarray, shoulder: Bone, side: str, reach: 
         bend = between(fore, half.T @ (forearm.T @ unit(reach.hand)))
         bend *= min(1.0, MAX_WRIST / max(length(bend), 1e-9))
     world = {
-        "upperarm01": vector_of(swing @ rotation(0.5 * twist * upper)),
-        "upperarm02": 0.5 * twist * upper,
+        "upperarm01": vector_of(swing @ rotation((1 - LOWER_TWIST) * twist * upper)),
+        "upperarm02": LOWER_TWIST * twist * upper,
         "lowerarm01": vector_of(arm.T @ forearm),
         "lowerarm02": 0.55 * turn * fore,
         "wrist": vector_of(rotation(0.45 * turn * fore) @ rotation(bend)),

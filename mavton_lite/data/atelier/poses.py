@@ -23,7 +23,7 @@ ARM_POSES = {
     for pose in ("down", "bent", "hip", "front", "raised")
 }  # name -> share of arms
 # Turns of collar bone and shoulder blade about the axis away from the camera; below zero lowers the arm.
-SHOULDERS = {"down": (-0.03, -0.22), "bent": (-0.03, -0.18), "hip": (0.0, -0.10), "front": (0.0, -0.16),
+SHOULDERS = {"down": (-0.07, -0.22), "bent": (-0.07, -0.18), "hip": (-0.05, -0.10), "front": (-0.05, -0.16),
              "raised": (0.10, 0.08)}  # fmt: skip
 ATTEMPTS = 10
 

@@ -4,7 +4,7 @@
 
 It samples adults and keeps the principal components of their rest shapes; samples faces and keeps theirs apart, so
 that any face goes with any body; merges bones nobody turns into their parents, and drops what the studio never frames
-(below the knee, teeth, tongue). Takes about three minutes; see README.md for licences.
+(below the knee, teeth, tongue). Takes about a minute; see README.md for licences.
 """
 
 import dataclasses
@@ -67,9 +67,9 @@ FEATURES = {
     "nose-flaring-incr": 0.17, "nose-nostrils-width-incr": 0.17, "nose-trans-up": 0.14, "nose-base-up": 0.17,
     "nose-septumangle-incr": 0.17, "nose-volume-incr": 0.14,
 }  # fmt: skip
-# Eyes that are open, mouths that do not hang: means of features that go with every body.
+# Eyes that are open, mouths that do not hang, a neck: means of features that go with every body.
 OPEN = {"eye-height1-incr": 0.2, "eye-height2-incr": 0.35, "eye-height3-incr": 0.2, "eye-scale-incr": 0.3,
-        "mouth-angles-up": 0.2, "chin-prominent-incr": 0.08}  # fmt: skip
+        "mouth-angles-up": 0.2, "chin-prominent-incr": 0.08, "measure-neck-height-incr": 0.15}  # fmt: skip
 ASYMMETRY = 0.12  # of a feature's deviation, between left and right
 SMILE = {"mouthSmileLeft": 0.55, "mouthSmileRight": 0.55, "cheekSquintLeft": 0.35, "cheekSquintRight": 0.35,
          "eyeSquintLeft": 0.15, "eyeSquintRight": 0.15, "mouthDimpleLeft": 0.15, "mouthDimpleRight": 0.15}  # fmt: skip
@@ -126,9 +126,9 @@ def adults(n: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
         gender=1 - male,  # anny's scale runs from male to female
         age=0.667 + 0.205 * rng.random(n) ** 1.4,
         muscle=(0.42 + 0.16 * male + rng.normal(0, 0.16, n)).clip(0.15, 0.9),
-        weight=(0.46 + rng.normal(0, 0.24, n)).clip(0.1, 0.95),
+        weight=(0.44 + rng.normal(0, 0.24, n)).clip(0.1, 0.95),
         height=(0.45 + rng.normal(0, 0.09, n)).clip(0.25, 0.7),
-        proportions=rng.uniform(0, 0.6, n),  # 0 is what MakeHuman calls ideal
+        proportions=rng.uniform(0.05, 0.6, n) + 0.15 * male,  # 0 is what MakeHuman calls ideal
         cupsize=rng.uniform(0.2, 0.75, n),
         firmness=rng.uniform(0.5, 0.85, n),
         african=mix[:, 0],
