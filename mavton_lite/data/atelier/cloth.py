@@ -31,6 +31,7 @@ KINDS: dict[str, float] = {  # kind -> share of garments
     "solid": 0.19, "stripes": 0.16, "plaid": 0.08, "dots": 0.06, "gradient": 0.05, "blocks": 0.07, "raglan": 0.04,
     "floral": 0.09, "logo": 0.07, "letters": 0.10, "knit": 0.05, "denim": 0.02, "camouflage": 0.01, "animal": 0.01,
 }  # fmt: skip
+PLAIN = ("solid", "denim", "knit", "logo", "letters", "camouflage")  # nearly all of it is ground
 _WORDS = """HELLO AMOUR CIAO HOLA SUNDAY WEEKEND COAST OCEAN DREAM SMILE PEACE LOVE HAPPY BLOOM ROCK JAZZ DANCE STUDIO
     ATELIER COFFEE SUMMER NORTH OSLO TOKYO PARIS QUIET 1984 07 23 88 GOOD/VIBES STAY/WILD HELLO/SUN SLOW/DOWN ART/CLUB
     MORE/LOVE SEA/SALT NEW/MOON BE/KIND JUST/SMILE"""
@@ -110,8 +111,9 @@ class Cloth:
 
     @property
     def luma(self) -> float:
-        """Lightness of the ground, 0..1."""
-        return luma(self.colours[0])
+        """Lightness of the ground and, where there is much of it, of the colour on it, 0..1."""
+        ground, on_it = (luma(k) for k in self.colours[:2])
+        return ground if self.kind in PLAIN and self.variant != "fair isle" else 0.5 * (ground + on_it)
 
     @property
     def two_parts(self) -> bool:

@@ -67,7 +67,7 @@ GLYPHS: dict[str, tuple[float, list[list[tuple[float, float]]]]] = {
     "Y": (0.72, [[(0, 0), (0.36, 0.5), (0.72, 0)], [(0.36, 0.5), (0.36, 1)]]),
     "Z": (0.64, [[(0, 0), (0.64, 0), (0, 1), (0.64, 1)]]),
     "0": (0.64, [_arc(0.32, 0.5, 0.32, 0.5, 0, 360)]),
-    "1": (0.26, [[(0, 0.22), (0.26, 0), (0.26, 1)]]),
+    "1": (0.48, [[(0.02, 0.20), (0.26, 0), (0.26, 1)], [(0.02, 1), (0.48, 1)]]),
     "2": (0.60, [[*_arc(0.30, 0.29, 0.29, 0.29, -170, 38), (0, 1), (0.60, 1)]]),
     "3": (0.58, [_arc(0.28, 0.24, 0.25, 0.24, -155, 90), _arc(0.28, 0.74, 0.30, 0.26, -90, 155)]),
     "4": (0.68, [[(0.52, 1), (0.52, 0), (0, 0.72), (0.68, 0.72)]]),
@@ -95,7 +95,9 @@ def segments(character: str, slab: bool = False) -> np.ndarray:
 
 
 def word_width(word: str, style: Style) -> float:
-    """From the first pen stroke's middle to the last one's, in cap heights."""
+    """From the first pen stroke's middle to the last one's, in cap heights.   Raises: ValueError as `segments`."""
+    for character in word:
+        segments(character)
     return sum(GLYPHS[k][0] * style.narrow for k in word) + (style.stroke + style.spacing) * (len(word) - 1)
 
 

@@ -142,12 +142,12 @@ def knit(x, y, variant: str, colours, period_m: float) -> np.ndarray:
     from_cable = (x + 0.045) % 0.09 - 0.045
     swing = reach * np.sin(turn * y / pitch)
     first, second = (np.abs(from_cable - s) / half for s in (swing, -swing))
-    top = smooth(0.5 + 2.5 * np.cos(turn * y / pitch))  # which strand lies in front
-    strand = lambda d: 0.07 - 0.25 * d * d  # noqa: E731
-    one, two = np.where(first < 1, strand(first), -0.18), np.where(second < 1, strand(second), -0.18)
-    front, back = top * one + (1 - top) * two, top * two + (1 - top) * one
-    inside = smooth((reach + half - np.abs(from_cable)) / 0.004)
-    cable = inside * np.where(front > -0.17, front, np.where(back > -0.17, back - 0.05, -0.12))
+    one, two = (0.05 - 0.17 * np.clip(d, 0, 1) ** 2 for d in (first, second))  # a strand is lightest along its middle
+    over_one, over_two = (smooth((1.05 - d) / 0.3) for d in (first, second))
+    top = smooth(0.5 + 2.0 * np.cos(turn * y / pitch))  # 1 where the first strand lies in front
+    cable = top * (two + (one - two) * over_one) + (1 - top) * (one + (two - one) * over_two)
+    inside = smooth((reach + half - np.abs(from_cable)) / 0.005)
+    cable = inside * cable
     return colours[0] * (0.97 + cable + (1 - inside) * rib)[..., None]
 
 

@@ -20,12 +20,13 @@ EMBLEMS = ("ring", "star", "heart", "shield", "bolt", "mountains", "waves", "sun
 
 
 def lay(tile: np.ndarray, height: int, width: int, drop: bool = True) -> np.ndarray:
-    """The repeat of a tile, in a half drop or straight.   Shape: (TILE, TILE, 3) -> (height, width, 3)."""
-    pair = np.concatenate([np.roll(tile, drop * TILE // 2, 0), tile], axis=1)
-    return np.tile(pair, (-(-height // TILE), -(-width // (2 * TILE)), 1))[:height, :width]
+    """The repeat of a tile, in a half drop or straight.   Shape: (h, w, 3) -> (height, width, 3)."""
+    if drop:
+        tile = np.concatenate([np.roll(tile, TILE // 2, 0), tile], axis=1)
+    return np.tile(tile, (-(-height // tile.shape[0]), -(-width // tile.shape[1]), 1))[:height, :width]
 
 
-def scatter(rng: np.random.Generator, count: int, tries: int = 14) -> np.ndarray:
+def scatter(rng: np.random.Generator, count: int, tries: int = 40) -> np.ndarray:
     """Evenly scattered places (count, 2) x, y on a tile, in px, by Mitchell's best candidate."""
     candidates = rng.uniform(0, TILE, (count, tries, 2))
     return _spread(candidates)
@@ -150,13 +151,14 @@ def floral(rng: np.random.Generator, variant: str, colours: np.ndarray) -> np.nd
 
 
 def camouflage(rng: np.random.Generator, variant: str, colours: np.ndarray) -> np.ndarray:
-    """A tile of "large" or "small" soft-edged blots in four colours, to be laid straight."""
-    tile = np.broadcast_to(colours[0], (TILE, TILE, 3)).copy()
-    coarse, fine = ((6, 5), (15, 12)) if variant == "large" else ((9, 7), (20, 16))
-    for colour, level in zip(colours[1:], (0.25, 0.65, 1.0), strict=True):
-        blot = mottle(rng, coarse, (TILE, TILE)) + 0.25 * mottle(rng, fine, (TILE, TILE))
-        tile += (colour - tile) * np.clip(0.5 + (blot - level) * 5, 0, 1)[..., None]
-    return tile
+    """A wide tile of "large" or "small" soft-edged blots in four colours, to be laid straight."""
+    shape = 2 * TILE, 3 * TILE
+    out = np.broadcast_to(colours[0], (*shape, 3)).copy()
+    coarse, fine = ((12, 15), (30, 36)) if variant == "large" else ((18, 21), (40, 48))
+    for colour, level in zip(colours[1:4], (0.25, 0.65, 1.0), strict=True):
+        blot = mottle(rng, coarse, shape) + 0.25 * mottle(rng, fine, shape)
+        out += (colour - out) * np.clip(0.5 + (blot - level) * 5, 0, 1)[..., None]
+    return out
 
 
 def animal(rng: np.random.Generator, variant: str, colours: np.ndarray) -> np.ndarray:
