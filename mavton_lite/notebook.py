@@ -21,6 +21,8 @@ from mavton_lite.world import prepare
 
 BUDGET_S = {"smoke": 60, "lite": 60, "paper": 3600}  # of a notebook that neither trains nor measures
 LONGER_BUDGETS_S = {
+    "01_gan_toy": {"smoke": 60, "lite": 150, "paper": 3600},
+    "02_gan_images": {"smoke": 60, "lite": 150, "paper": 4 * 3600},
     "05_channel_attention": {"smoke": 60, "lite": 150, "paper": 3600},
     "06_self_attention": {"smoke": 60, "lite": 150, "paper": 3600},
     "12_train": {"smoke": 60, "lite": 45 * 60, "paper": 48 * 3600},
