@@ -91,13 +91,15 @@ class Cloth:
 
     @staticmethod
     def sample(rng: np.random.Generator, without: Collection[str] = (), neck_m: float = 0.06) -> Cloth:
-        """A random cloth of any kind but those `without`; its motif keeps below a neckline `neck_m` deep."""
+        """A random cloth, no kind or variant of `without`; its motif keeps below a neckline `neck_m` deep."""
         shares = np.array([0 if kind in without else share for kind, share in KINDS.items()])
         cloth = sample_kind(rng, list(KINDS)[int(rng.choice(len(KINDS), p=shares / shares.sum()))])
         if cloth.motif is None:
             return cloth
         x, y = cloth.motif.place
-        return replace(cloth, motif=replace(cloth.motif, place=(x, max(y, neck_m + 0.02 + cloth.motif.half_height))))
+        variant = "plain" if cloth.variant in without else cloth.variant
+        place = x, max(y, neck_m + 0.02 + cloth.motif.half_height)
+        return replace(cloth, variant=variant, motif=replace(cloth.motif, place=place))
 
     @cached_property
     def picture(self) -> np.ndarray:

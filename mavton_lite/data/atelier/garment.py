@@ -254,7 +254,7 @@ def sample_garment(rng: np.random.Generator, options: Collection[str] = ()) -> G
         width, depth = rng.uniform(0.058, 0.066), rng.uniform(0.055, 0.10) if collar != "stand" else 0.045
     cloth = Cloth.sample(
         rng,
-        without=("letters", "logo") if placket == "full" else (),
+        without=("letters", "logo") * (placket == "full") + ("raglan",) * (sleeve == "tank" or placket == "full"),
         neck_m=depth + (SHORT_PLACKET_M if placket == "short" else 0.0),
     )
     contrast = cloth.colours[1] if style in ("tee", "polo", "sweater", "henley") and trims < 0.3 else None
