@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mavton_lite.data.atelier.body import load_body
 from mavton_lite.data.atelier.layer import Camera, Drawn, Layer
 from mavton_lite.data.atelier.light import Lamps, occlusion
 from mavton_lite.data.atelier.raster import rasterise
@@ -82,6 +83,12 @@ def draw_hair(camera: Camera, hair: Hair, person, lamps: Lamps, skin: Layer) -> 
     coarse = camera.px_per_m < COARSE_PX_PER_M
     strands = strands_of(hair.style, hair.variant % VARIANTS[hair.style], hair.mirrored, coarse)
     return [*out, _draw_strands(camera, hair, person, lamps, strands)]
+
+
+def rise_m(hair: Hair) -> float:
+    """How far the hair stands above the top of the canonical head, metres."""
+    strands = strands_of(hair.style, hair.variant % VARIANTS[hair.style])
+    return 0.0 if strands is None else max(0.0, float(strands.points[..., 2].max() - load_body().canonical[:, 2].max()))
 
 
 def _cap(hair: Hair, lamps: Lamps, skin: Layer) -> Drawn:

@@ -43,11 +43,55 @@ def rasterise(
     says which points of the surface exist, before the nearest is chosen: what is cut away hides nothing.
     """
     points, faces = np.ascontiguousarray(points, float), np.ascontiguousarray(faces, np.int64)
+    if keep is None:
+        return Raster(*_draw(points, faces, height, width, cull))
     rows, pixels, weights, depths = _fragments(points, faces, height, width, cull)
-    if keep is not None and len(rows):
-        there = keep(rows, weights)
-        rows, pixels, weights, depths = rows[there], pixels[there], weights[there], depths[there]
-    return Raster(*_nearest(rows, pixels, weights, depths, height, width))
+    there = keep(rows, weights) if len(rows) else np.zeros(0, bool)
+    return Raster(*_nearest(rows[there], pixels[there], weights[there], depths[there], height, width))
+
+
+@njit(cache=True)
+def _box(points, face, height, width, cull):
+    """Twice the signed area, and the first and last column and row that a triangle may touch; empty if not drawn."""
+    a, b, c = face
+    ax, ay, bx, by, cx, cy = points[a, 0], points[a, 1], points[b, 0], points[b, 1], points[c, 0], points[c, 1]
+    # y points down, so a triangle that is counter-clockwise in the world has a negative area here.
+    area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
+    if abs(area) <= 1e-12 or (cull and area > 0):
+        return area, 0, -1, 0, -1
+    left, right = max(0, int(np.ceil(min(ax, bx, cx)))), min(width - 1, int(np.floor(max(ax, bx, cx))))
+    top, bottom = max(0, int(np.ceil(min(ay, by, cy)))), min(height - 1, int(np.floor(max(ay, by, cy))))
+    return area, left, right, top, bottom
+
+
+@njit(cache=True)
+def _weights(points, face, area, px, py):
+    """Barycentric weights of a pixel's centre."""
+    a, b, c = face
+    ax, ay, bx, by, cx, cy = points[a, 0], points[a, 1], points[b, 0], points[b, 1], points[c, 0], points[c, 1]
+    u = ((bx - px) * (cy - py) - (cx - px) * (by - py)) / area
+    v = ((cx - px) * (ay - py) - (ax - px) * (cy - py)) / area
+    return u, v, 1 - u - v
+
+
+@njit(cache=True)
+def _draw(points, faces, height, width, cull):
+    """The nearest triangle of each pixel; of equals the last."""
+    triangle = np.full((height, width), -1)
+    weight, depth = np.zeros((height, width, 3)), np.full((height, width), np.inf)
+    for t in range(len(faces)):
+        face = (faces[t, 0], faces[t, 1], faces[t, 2])
+        area, left, right, top, bottom = _box(points, face, height, width, cull)
+        for py in range(top, bottom + 1):
+            for px in range(left, right + 1):
+                u, v, w = _weights(points, face, area, px, py)
+                if u < _ON_EDGE or v < _ON_EDGE or w < _ON_EDGE:
+                    continue
+                d = points[face[0], 2] * u + points[face[1], 2] * v + points[face[2], 2] * w
+                if d <= depth[py, px]:
+                    triangle[py, px], depth[py, px] = t, d
+                    weight[py, px, 0], weight[py, px, 1], weight[py, px, 2] = u, v, w
+    return triangle, weight, depth
 
 
 @njit(cache=True)
@@ -58,19 +102,11 @@ def _fragments(points, faces, height, width, cull):
     weights, depths = np.empty((size, 3)), np.empty(size)
     n = 0
     for t in range(len(faces)):
-        a, b, c = faces[t]
-        ax, ay, bx, by, cx, cy = points[a, 0], points[a, 1], points[b, 0], points[b, 1], points[c, 0], points[c, 1]
-        # y points down, so a triangle that is counter-clockwise in the world has a negative area here.
-        area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
-        if abs(area) <= 1e-12 or (cull and area > 0):
-            continue
-        left, right = max(0, int(np.ceil(min(ax, bx, cx)))), min(width - 1, int(np.floor(max(ax, bx, cx))))
-        top, bottom = max(0, int(np.ceil(min(ay, by, cy)))), min(height - 1, int(np.floor(max(ay, by, cy))))
+        face = (faces[t, 0], faces[t, 1], faces[t, 2])
+        area, left, right, top, bottom = _box(points, face, height, width, cull)
         for py in range(top, bottom + 1):
             for px in range(left, right + 1):
-                u = ((bx - px) * (cy - py) - (cx - px) * (by - py)) / area
-                v = ((cx - px) * (ay - py) - (ax - px) * (cy - py)) / area
-                w = 1 - u - v
+                u, v, w = _weights(points, face, area, px, py)
                 if u < _ON_EDGE or v < _ON_EDGE or w < _ON_EDGE:
                     continue
                 if n == size:
@@ -82,7 +118,7 @@ def _fragments(points, faces, height, width, cull):
                     weights = more
                 rows[n], pixels[n] = t, py * width + px
                 weights[n, 0], weights[n, 1], weights[n, 2] = u, v, w
-                depths[n] = points[a, 2] * u + points[b, 2] * v + points[c, 2] * w
+                depths[n] = points[face[0], 2] * u + points[face[1], 2] * v + points[face[2], 2] * w
                 n += 1
     return rows[:n], pixels[:n], weights[:n], depths[:n]
 

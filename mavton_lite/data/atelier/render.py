@@ -16,9 +16,9 @@ from mavton_lite.data.atelier.body import load_body
 from mavton_lite.data.atelier.coat import draw_coat
 from mavton_lite.data.atelier.cut import NECK_Z
 from mavton_lite.data.atelier.drape import arm_share, share
-from mavton_lite.data.atelier.face import draw_eyes, paint_skin
+from mavton_lite.data.atelier.face import draw_eyes, lit_skin, paint_skin
 from mavton_lite.data.atelier.garment import Garment
-from mavton_lite.data.atelier.hair import draw_hair
+from mavton_lite.data.atelier.hair import draw_hair, rise_m
 from mavton_lite.data.atelier.layer import SUPERSAMPLE, Camera, Drawn, layer_of, see
 from mavton_lite.data.atelier.light import Lamps, bumped, cast_shadow, occlusion
 from mavton_lite.data.atelier.look import finish, paint_ground
@@ -42,7 +42,7 @@ class Picture(NamedTuple):
 
     image: np.ndarray  # (H, W, 3) in [0, 1]
     parse: np.ndarray  # (H, W) uint8 LIP ids
-    warp: np.ndarray  # (2, H, W) x, y in flat-lay pixels, NaN where no garment is seen
+    warp: np.ndarray  # (2, H, W) x, y in flat-lay pixels, NaN where the outside of no garment is seen
     cover: np.ndarray  # (H, W) share of the pixel that is garment, 0..1
     depth: np.ndarray  # (H, W) metres along the line of sight to the nearest sample, inf for the ground
 
@@ -53,7 +53,7 @@ class Stage:
     def __init__(self, person: Person, height: int, width: int):
         self.person, self.height, self.width = person, height, width
         self.body, look = load_body(), person.look
-        top = person.vertices[self.body.faces["body"], 2].max()
+        top = person.vertices[self.body.faces["body"], 2].max() + rise_m(person.hair)
         shoulders = (person.keypoints["left_shoulder"] + person.keypoints["right_shoulder"]) / 2
         scale = look.scale * height  # px a metre
         self.camera = Camera(
@@ -84,15 +84,12 @@ class Stage:
         s = self.skin
         albedo, relief = paint_skin(s, self.person)
         normal = bumped(s.normal, relief, s.hit, self.camera.px_per_m)
-        light = self.lamps(normal, wrap=0.25)
-        warm = np.array([1.0, 0.95, 0.92])  # light that went through skin: shadows turn warm
-        light = np.where(light < 1, np.clip(light, 1e-6, None) ** (1 / warm), light)
         x, y, z = (s.canonical[..., k] for k in range(3))
         head = z > NECK_Z + 0.055 + 0.16 * np.clip(y + 0.10, -0.05, 0.2)
         label = np.where(head, FACE, np.where(z > CROTCH_Z, TORSO, np.where(x > 0, LEFT_LEG, RIGHT_LEG)))
         label = np.where(s.arm > 0.5, np.where(x > 0, LEFT_ARM, RIGHT_ARM), label)
-        gloss = 0.05 * self.lamps.gloss(normal, 24)[..., None]
-        return Drawn(s.hit, s.depth, albedo * light + gloss, label.astype(np.uint8))
+        colour = lit_skin(albedo, normal, np.ones(s.hit.shape), self.lamps)
+        return Drawn(s.hit, s.depth, colour, label.astype(np.uint8))
 
     @cached_property
     def part(self) -> np.ndarray:
@@ -102,9 +99,12 @@ class Stage:
 
     def wear(self, garment: Garment) -> Picture:
         """The person in a garment."""
-        faces, waist_z = garment.mesh().faces, self.person.lower.waist_z
-        draped = garment.drape(self.person.vertices, waist_z)
-        s = see(self.camera, draped, faces, arm_share(), garment.coordinates(), keep=garment.keep(faces, waist_z))
+        person, camera, faces = self.person, self.camera, garment.faces
+        waist_z, coat = person.lower.waist_z, person.coat
+        s = see(
+            camera, garment.drape(person.vertices, waist_z), faces, arm_share(), garment.coordinates(), cull=False,
+            keep=garment.keep(faces, waist_z),
+        )  # fmt: skip
         # Skin the garment covers is not there; where the cloth's mesh is missed by a hair's breadth it still shows.
         covered = self.skin.hit & (garment.signed(self.skin.canonical, self.skin.arm, waist_z) > 0.004)
         bare_arm = np.isin(self.label, (LEFT_ARM, RIGHT_ARM)) & ~covered
@@ -113,34 +113,35 @@ class Stage:
         reach = np.where(bare_arm & (s.arm < 0.5), -0.012, reach)  # a hand on the cloth lies on top of it
         reach = np.where(self.label == HAIR, -0.012, reach)
         shown = s.hit & (s.depth < self.depth + reach)
-        albedo, normal, shade = garment.surface(s, self.camera.px_per_m, self.person.bends)
-        cloth = albedo * self.lamps(normal) * shade[..., None]
-        colour = np.where(shown[..., None], cloth, self.colour)
+        outside = shown & (s.normal[..., 1] <= 0.02)  # the lining, seen in an armhole, has no place on the flat lay
+        albedo, normal, shade = garment.surface(s, camera.px_per_m, person.bends)
+        colour = np.where(shown[..., None], albedo * self.lamps(normal) * shade[..., None], self.colour)
         label = np.where(shown, garment.label, self.label).astype(np.uint8)
         depth = np.where(shown, np.minimum(s.depth, self.depth), self.depth)
-        if self.person.coat is not None:
-            coat = draw_coat(self.camera, self.person.coat, self.person, self.lamps)
-            arm = np.isin(label, (LEFT_ARM, RIGHT_ARM))
-            over = coat.hit & (coat.depth < depth + np.where(label == HAIR, -0.012, np.where(arm, 0.004, 0.03)))
-            colour = np.where(over[..., None], coat.colour, colour)
-            label, depth = np.where(over, coat.label, label), np.where(over, coat.depth, depth)
-            shown &= ~over
-        dark = (1 - occlusion(depth, self.camera.px_per_m)) * (1 - cast_shadow(depth, self.lamps, self.camera.px_per_m))
+        if coat is not None:
+            drawn = draw_coat(camera, coat, person, self.lamps)
+            beneath = np.where(shown, coat.signed(s.canonical, s.arm), coat.signed(self.skin.canonical, self.skin.arm))
+            reach = np.where((beneath > 0) & (shown | self.skin.hit), 0.05, 0.004)
+            over = drawn.hit & (drawn.depth < depth + np.where(label == HAIR, -0.012, reach))
+            colour = np.where(over[..., None], drawn.colour, colour)
+            label, depth = np.where(over, drawn.label, label), np.where(over, drawn.depth, depth)
+            outside &= ~over
+        dark = (1 - occlusion(depth, camera.px_per_m)) * (1 - cast_shadow(depth, self.lamps, camera.px_per_m))
         colour = np.where(np.isfinite(depth)[..., None], colour * dark[..., None], colour)
-        picture = downsample(
-            colour, label, depth, np.where(shown[..., None], s.uv, np.nan), self.height, self.width, garment.label
-        )
-        return picture._replace(image=finish(self.person.look, picture.image))
+        uv = np.where(outside[..., None], s.uv, np.nan)
+        picture = downsample(colour, label, depth, uv, self.height, self.width, garment.label)
+        return picture._replace(image=finish(person.look, picture.image))
 
 
 def flat_lay(garment: Garment, height: int, width: int) -> Picture:
     """The garment on white, as a shop shows it; its warp is the identity.   Raises: ValueError if not 4:3."""
     if height * 3 != width * 4:
         raise ValueError(f"the flat lay is 4:3, got {height} x {width}")
-    faces, flat, uv = garment.mesh().faces, garment.flat, garment.coordinates()
+    faces, flat, uv = garment.faces, garment.flat, garment.coordinates()
     h, w = height * SUPERSAMPLE, width * SUPERSAMPLE
     points = np.stack([uv[:, 0] * w - 0.5, uv[:, 1] * h - 0.5, flat.vertices[:, 1]], axis=1)
-    s = layer_of(rasterise(points, faces, h, w, keep=garment.keep(faces)), flat.vertices, faces, arm_share(), uv)
+    seen = rasterise(points, faces, h, w, cull=False, keep=garment.keep(faces))
+    s = layer_of(seen, flat.vertices, faces, arm_share(), uv)
     albedo, normal, shade = garment.surface(s, h / flat.height_m, None)
     shade = shade[..., None] * (0.86 + 0.14 * Lamps()(normal))
     colour = np.where(s.hit[..., None], albedo * shade, 1.0)
