@@ -14,7 +14,9 @@ from mavton_lite.data.atelier.hair import ODDS, STYLES, draw_hair, posed_points,
 from mavton_lite.data.atelier.layer import Camera, see
 from mavton_lite.data.atelier.light import Lamps
 from mavton_lite.data.atelier.scalp import above_hairline
-from mavton_lite.data.atelier.styles import VARIANTS, strands_of
+from mavton_lite.data.atelier.strands import mirrored
+from mavton_lite.data.atelier.styles import VARIANTS, grown
+from mavton_lite.data.atelier.wigs import KEPT, packed, strands_of, unpacked
 
 LAMPS = Lamps()
 HEAD = Camera(144, 128, 480.0, (-0.133, 1.06))  # the canonical head
@@ -128,9 +130,9 @@ def test_a_shaved_head_has_no_hair_and_an_unknown_style_is_refused() -> None:
 @pytest.mark.parametrize("style", [s for s in STYLES if s != "shaved"])
 def test_hair_covers_what_its_style_says(style: str) -> None:
     for variant in range(VARIANTS[style]):
-        for mirrored in (False, True)[: 2 if variant == 0 else 1]:
+        for mirror in (False, True)[: 2 if variant == 0 else 1]:
             who = person(style)
-            who.hair = who.hair.__class__(**{**vars(who.hair), "variant": variant, "mirrored": mirrored})
+            who.hair = who.hair.__class__(**{**vars(who.hair), "variant": variant, "mirrored": mirror})
             seen, colour = hair_of(BUST, who)
             skin = skin_of(BUST, who)
             world = np.mgrid[0 : BUST.rows, 0 : BUST.columns] + 0.5
@@ -202,3 +204,22 @@ def test_a_small_face_has_no_noise() -> None:
         np.abs(skin.canonical[..., 2] - 0.872) < 0.012
     )  # fmt: skip
     assert cheek.sum() > 20 and albedo[cheek].std(0).max() < 0.04
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_kept_hair_is_grown_hair(mirror):
+    """What ships is what the code grows, to the step it is kept in; the mirror image hangs on the other side."""
+    fresh, kept = grown("crop", 1), strands_of("crop", 1, mirror)
+    wanted = mirrored(fresh) if mirror else fresh
+    for name, (_, steps) in KEPT.items():
+        given, found = getattr(wanted, name), getattr(kept, name)
+        assert given.shape == found.shape
+        assert np.abs(given - found).max() <= 0.5 / steps + 1e-9 if steps > 1 else np.array_equal(given, found)
+
+
+def test_hair_too_large_to_keep_is_refused():
+    strands = strands_of("crop", 0)
+    again = unpacked(packed(strands))
+    assert all(np.array_equal(a, b) for a, b in zip(strands, again, strict=True))
+    with pytest.raises(ValueError, match="points reaches 2"):
+        packed(strands._replace(points=strands.points * 2))

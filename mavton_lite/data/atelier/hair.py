@@ -15,7 +15,8 @@ from mavton_lite.data.atelier.light import Lamps, occlusion
 from mavton_lite.data.atelier.raster import rasterise
 from mavton_lite.data.atelier.scalp import above_hairline
 from mavton_lite.data.atelier.strands import Strands, ribbon_faces, ribbons, unit
-from mavton_lite.data.atelier.styles import VARIANTS, strands_of
+from mavton_lite.data.atelier.styles import VARIANTS
+from mavton_lite.data.atelier.wigs import strands_of
 
 HAIR = 2
 COARSE_PX_PER_M = 490.0  # below, a strand is narrower than a pixel of the finished picture

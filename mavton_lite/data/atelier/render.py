@@ -53,7 +53,7 @@ class Stage:
     def __init__(self, person: Person, height: int, width: int):
         self.person, self.height, self.width = person, height, width
         self.body, look = load_body(), person.look
-        top = person.vertices[self.body.faces["body"], 2].max() + rise_m(person.hair)
+        top = person.vertices[share("head") > 0.5, 2].max() + rise_m(person.hair)
         shoulders = (person.keypoints["left_shoulder"] + person.keypoints["right_shoulder"]) / 2
         scale = look.scale * height  # px a metre
         self.camera = Camera(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 from zlib import crc32
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from mavton_lite.data.atelier.grow import Cut, grow
 from mavton_lite.data.atelier.scalp import MIDDLE_Y, azimuth
 from mavton_lite.data.atelier.speckle import ramp
-from mavton_lite.data.atelier.strands import Strands, bind, coarser, joined, mirrored, seen, unit
+from mavton_lite.data.atelier.strands import Strands, bind, joined, seen, unit
 
 VARIANTS = {
     "shaved": 1, "crop": 2, "short": 4, "curly": 3, "afro": 2, "bob": 4, "tied": 3, "long": 4, "long in front": 4,
@@ -270,20 +269,8 @@ def _tail(knot: np.ndarray, rng: np.random.Generator) -> Strands:
     return bind(points, np.broadcast_to(out, points.shape), 0.0042, depth, np.arange(n) // 12, rng)
 
 
-@cache
-def strands_of(style: str, variant: int, mirror: bool = False, coarse: bool = False) -> Strands | None:
-    """The grown strands of a style, those that show; None where the head is shaved.
-
-    Raises: ValueError for an unknown style.
-    """
-    if style not in VARIANTS:
-        raise ValueError(f"unknown hair style {style!r}; known: {', '.join(VARIANTS)}")
-    if style == "shaved":
-        return None
-    if coarse:
-        return coarser(strands_of(style, variant, mirror))
-    if mirror:
-        return mirrored(strands_of(style, variant))
+def grown(style: str, variant: int) -> Strands:
+    """Grow the strands of a style, and keep those that show; takes seconds, see `wigs.py`."""
     if style == "tied":
         return seen(_tied(variant))
     cut = {
