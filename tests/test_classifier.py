@@ -124,6 +124,22 @@ def test_clock_compares_with_no_gate():
     assert ratios["none"] == 1 and ratios["cbam"] > 0
 
 
+def test_small_networks_train_in_one_thread_and_give_the_others_back(garments):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        inside = []
+        network = build("none", TINY, 0)
+        network.register_forward_hook(lambda *_: inside.append(torch.get_num_threads()))
+        train(network, garments, TINY, 0)
+        assert set(inside) == {1} and torch.get_num_threads() == 2
+        with pytest.raises(ValueError):
+            train(network, garments._replace(pictures=garments.pictures[:, :2]), TINY, 0)
+        assert torch.get_num_threads() == 2, "also after an error"
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_wrong_input_is_refused():
     with pytest.raises(ValueError, match="unknown gate 'cbm'; known: none, se"):
         Classifier("cbm")

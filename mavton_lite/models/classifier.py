@@ -17,6 +17,7 @@ from mavton_lite.attention import GATES, AttentionMap, ChannelAttention, Gate, S
 from mavton_lite.data.lessons import KIND_NAMES, NECK_NAMES, SLEEVE_NAMES, Garments
 from mavton_lite.models.summary import count_multiply_adds, count_parameters
 from mavton_lite.seeds import judge, over_seeds, paired, written
+from mavton_lite.threads import one_thread
 
 ATTRIBUTES = {"sleeve": SLEEVE_NAMES, "neck": NECK_NAMES, "kind": KIND_NAMES}
 
@@ -50,7 +51,7 @@ class ClassifierSettings:
 
 SETTINGS = {
     "smoke": ClassifierSettings(n_train=64, n_test=48, seeds=2, steps=8),
-    "lite": ClassifierSettings(n_train=800, n_test=400, seeds=5, steps=250),
+    "lite": ClassifierSettings(n_train=800, n_test=400, seeds=5, steps=200),
     "paper": ClassifierSettings(n_train=4000, n_test=1000, seeds=5, steps=2000, shown=(48, 36)),
 }
 
@@ -96,6 +97,7 @@ def build(gate: str, settings: ClassifierSettings, seed: int) -> Classifier:
     return Classifier(gate, settings.channels, settings.reduction, settings.kernel)
 
 
+@one_thread()
 def train(network: nn.Module, garments: Garments, settings: ClassifierSettings, seed: int) -> list[float]:
     """Train on random batches, every other one mirrored; the batches depend on the seed alone -> the loss of each step.
 
@@ -207,6 +209,7 @@ def _products(network: nn.Module, settings: ClassifierSettings) -> int:
     return sum(multiplied)
 
 
+@one_thread()
 def clock(settings: ClassifierSettings, gates: Iterable[str] = tuple(COMPARED), repeats: int = 30) -> dict[str, float]:
     """How much longer than without gates one training step's forward and backward pass takes on this machine.
 

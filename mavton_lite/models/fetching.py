@@ -23,6 +23,7 @@ from mavton_lite.data.lessons import People
 from mavton_lite.models.vit import Fetcher
 from mavton_lite.records import Interval
 from mavton_lite.seeds import judge, over_seeds, written
+from mavton_lite.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class FetchSettings:
 SETTINGS = {
     "smoke": FetchSettings(n_train=16, n_test=8, seeds=2, steps=6),
     "lite": FetchSettings(n_train=240, n_test=80, seeds=3, steps=200),
-    "paper": FetchSettings(n_train=4000, n_test=500, seeds=5, steps=4000, height=96, width=72, depth=3),
+    "paper": FetchSettings(n_train=4000, n_test=500, seeds=5, steps=4000),
 }
 
 
@@ -141,6 +142,7 @@ def build(settings: FetchSettings, seed: int, positions: bool = True) -> Fetcher
     return Fetcher(4, 4, (s.height, s.width), s.patch, s.channels, s.depth, s.heads, positions)
 
 
+@one_thread()
 def train(network: Fetcher, pairs: Pairs, settings: FetchSettings, seed: int) -> list[float]:
     """Teach a network to carry random prints from the flat garment to the person -> the loss of each step.
 
