@@ -100,7 +100,7 @@ def test_training_moves_the_pictures_towards_the_data_and_repeats(loss):
 
 def test_a_conditional_gan_obeys_a_judge():
     pictures, labels = discs(64)
-    judge = fit_judge(pictures, labels, 30, 0)
+    judge = fit_judge(pictures, labels, 2, 30, 0)
     other, wanted = discs(40, seed=1)
     assert (verdicts(judge, other) == wanted).float().mean() > 0.95
     history = play_pictures(pictures, PictureSettings(steps=120, batch=16, rate=2e-3, width=8, latent=4, average=0.8),

@@ -202,7 +202,7 @@ def _look(history: History, shown: Tensor, step: int) -> Frame:
 
 
 def fit_discriminator(
-    p: Mixture, q: Mixture, steps: int, seed: int, batch: int = 512, rate: float = 2e-3, width: int = 64
+    p: Mixture, q: Mixture, steps: int, seed: int, batch: int = 256, rate: float = 5e-3, width: int = 128
 ) -> Iterator[tuple[int, Player]]:
     """Only (2-2): a generator that never moves has density q; yields (step, discriminator) before and after each step.
 

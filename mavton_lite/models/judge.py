@@ -36,7 +36,9 @@ class Judge(nn.Module):
             return self.features(x).mean((2, 3))
 
 
-def fit_judge(pictures: Tensor, labels: Tensor, steps: int, seed: int, batch: int = 64, rate: float = 2e-3) -> Judge:
+def fit_judge(
+    pictures: Tensor, labels: Tensor, classes: int, steps: int, seed: int, batch: int = 64, rate: float = 2e-3
+) -> Judge:
     """Train a judge on real pictures, mirrored half of the time; it comes back in evaluation mode.
 
     Shape: (N, 3, H, W), (N,) int64.
@@ -44,7 +46,7 @@ def fit_judge(pictures: Tensor, labels: Tensor, steps: int, seed: int, batch: in
     dice = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        judge = Judge(int(labels.max()) + 1)
+        judge = Judge(classes)
         judge(pictures[:2])
         adam = torch.optim.Adam(judge.parameters(), rate, fused=True)
         slower = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)

@@ -73,17 +73,19 @@ def play_pictures(
     settings: PictureSettings,
     seed: int,
     labels: Tensor | None = None,
+    classes: int = 0,
     frames: int = 6,
     shown: int = 8,
 ) -> PictureHistory:
     """Train a DCGAN, conditional when there are labels; half of the pictures are shown mirrored.
 
+    `classes` may be more than the labels at hand name; left out, it is what they name.
     Shape: (N, 3, H, W) in [-1, 1], labels (N,) int64.   Raises: ValueError when labels do not fit the pictures.
     """
     if labels is not None and labels.shape != (len(pictures),):
         raise ValueError(f"wanted one label a picture, got {tuple(labels.shape)} for {len(pictures)} pictures")
     dice = torch.Generator().manual_seed(seed)
-    classes = 0 if labels is None else int(labels.max()) + 1
+    classes = 0 if labels is None else classes or int(labels.max()) + 1
     size = (pictures.shape[2], pictures.shape[3])
     with torch.random.fork_rng():
         torch.manual_seed(seed)

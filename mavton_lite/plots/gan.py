@@ -51,7 +51,7 @@ def optimum(p: Mixture, q: Mixture, fields: Sequence[Tensor], titles: Sequence[s
     dice = torch.Generator().manual_seed(0)
     dots(first, q.sample(800, dice), MADE)
     dots(first, p.sample(800, dice), REAL)
-    first.set_title("data (green), generated (orange)", fontsize=9.5)
+    first.set_title("data green, generated orange", fontsize=9.5)
     plane(first)
     for axes, field, title in zip(others, fields, titles, strict=True):
         belief(axes, field)
@@ -68,14 +68,14 @@ def values(curves: Mapping[str, Sequence[tuple[int, float]]], bounds: Mapping[st
     axes = figure.subplots()
     for i, (name, curve) in enumerate(curves.items()):
         steps, heights = zip(*curve, strict=True)
-        axes.plot(steps, heights, color=COLOURS[i], marker="o", ms=3, label=f"learned D, generator: {name}")
+        axes.plot(steps, heights, color=COLOURS[i], marker="o", ms=3, label=f"against {name}")
         axes.axhline(bounds[name], color=COLOURS[i], ls="--", lw=1.2)
         axes.annotate(f"−log 4 + 2 JSD = {bounds[name]:.2f}", (steps[-1], bounds[name]), xytext=(0, 3), ha="right",
                       textcoords="offset points", fontsize=8.5, color=COLOURS[i])  # fmt: skip
     axes.set(xlabel="step of the discriminator", ylabel="V(D, G)", title="D climbs towards the bound and never above")
     axes.margins(y=0.14)
     axes.grid(axis="y")
-    axes.legend(fontsize=8.5, loc="center right")
+    figure.legend(fontsize=8.5, loc="outside lower center", ncols=len(curves), handlelength=1.6)
     return figure
 
 

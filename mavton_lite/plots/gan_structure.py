@@ -38,7 +38,7 @@ def layers(network: nn.Module, x: Tensor) -> list[str]:
 
 def gan_structure(history: History, seed: int = 0) -> Figure:
     """Noise, generator, real and generated samples, discriminator, and who learns from what (figure 2.1)."""
-    figure = Figure(figsize=(11, 5.1), layout=PlaceHolderLayoutEngine(True, True))
+    figure = Figure(figsize=(8.8, 4.08), layout=PlaceHolderLayoutEngine(True, True))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, 11), ylim=(0, 5.1))
     axes.set_axis_off()
@@ -58,7 +58,7 @@ def gan_structure(history: History, seed: int = 0) -> Figure:
     fake = panel(4.95, 1.15)
     fake.scatter(*made.T, s=4, c=angle, cmap="twilight", lw=0)
     plane(fake)
-    data = panel(4.95, 3.2)
+    data = panel(4.95, 3.38)
     dots(data, real, REAL, 4)
     plane(data)
     field = panel(9.25, 1.95)
@@ -66,14 +66,14 @@ def gan_structure(history: History, seed: int = 0) -> Figure:
     plane(field)
     for x, y, english, chinese in (
         (1.0, 0.98, "noise $z \\sim p_z$", "随机噪声"), (5.7, 0.98, "generated $G(z)$", "生成样本"),
-        (5.7, 3.03, "real $x \\sim p_{data}$", "真实样本"), (10.0, 1.78, "$D$: real 1, generated 0", "真或假"),
+        (5.7, 3.21, "real $x \\sim p_{data}$", "真实样本"), (10.0, 1.78, "$D$: real 1, generated 0", "真或假"),
     ):  # fmt: skip
         axes.text(x, y, english, ha="center", va="top", fontsize=9.5)
         axes.text(x, y - 0.22, chinese, ha="center", va="top", fontsize=9.5)
     games = len(history.seeds)
     boxes = (
         (2.25, 1.15, 2.2, GENERATOR, "Generator G", "生成器", history.generator, torch.zeros(games, 1, noise.shape[1])),
-        (6.95, 1.95, 1.9, DISCRIMINATOR, "Discriminator D", "判别器", history.discriminator, torch.zeros(games, 1, 2)),
+        (6.8, 1.95, 2.22, DISCRIMINATOR, "Discriminator D", "判别器", history.discriminator, torch.zeros(games, 1, 2)),
     )
     for x, y, wide, colour, english, chinese, network, shown in boxes:
         axes.add_patch(FancyBboxPatch((x, y), wide, 1.5, boxstyle="round,pad=0.02,rounding_size=0.08",
@@ -82,14 +82,14 @@ def gan_structure(history: History, seed: int = 0) -> Figure:
         body = [*layers(network, shown), f"{count_parameters(network) // games:,} parameters"]
         body[-2] += ", sigmoid" if network is history.discriminator else ""
         axes.text(x + 0.1, y + 1.1, "\n".join(body), fontsize=8.5, va="top", linespacing=1.55)
-    for start, end in (((1.8, 1.9), (2.2, 1.9)), ((4.5, 1.9), (4.9, 1.9)), ((6.5, 3.9), (7.3, 3.5)),
-                       ((6.5, 1.7), (6.92, 2.15)), ((8.9, 2.7), (9.2, 2.7))):  # fmt: skip
+    for start, end in (((1.8, 1.9), (2.2, 1.9)), ((4.5, 1.9), (4.9, 1.9)), ((6.5, 4.0), (7.2, 3.5)),
+                       ((6.5, 1.7), (6.8, 2.05)), ((9.04, 2.7), (9.24, 2.7))):  # fmt: skip
         axes.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=14, lw=1.6, color=INK))
     feedback = (
         (((10.0, 3.5), (10.0, 4.05), (7.9, 4.05), (7.9, 3.52)), DISCRIMINATOR, (8.95, 4.15),
          r"(2-2)  $\max_D\;E\,\log D(x) + E\,\log(1 - D(G(z)))$"),
-        (((10.0, 1.28), (10.0, 0.3), (3.35, 0.3), (3.35, 1.1)), GENERATOR, (8.2, 0.4),
-         r"(2-3)  $\min_G\;E\,\log(1 - D(G(z)))$, its gradient passes $D$"),
+        (((10.0, 1.28), (10.0, 0.3), (3.35, 0.3), (3.35, 1.1)), GENERATOR, (8.0, 0.4),
+         r"(2-3)  $\min_G\;E\,\log(1 - D(G(z)))$"),
     )  # fmt: skip
     for corners, colour, place, text in feedback:
         axes.plot(*zip(*corners[:-1], strict=True), ls="--", lw=1.4, color=colour)
