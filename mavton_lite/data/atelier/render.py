@@ -159,7 +159,9 @@ def downsample(
     parse = _majority(label, n)
     warp, cover = _mean_uv(label, np.ascontiguousarray(uv, float), parse, n, worn)
     warp = warp * np.array([width, height])[:, None, None] - 0.5
-    return Picture(image, parse, warp, cover, depth.reshape(height, n, width, n).min((1, 3)))
+    depth = depth.reshape(height, n, width, n)
+    nearest = np.minimum.reduce([depth[:, i, :, j] for i in range(n) for j in range(n)])
+    return Picture(image, parse, warp, cover, nearest)
 
 
 @njit(cache=True)
