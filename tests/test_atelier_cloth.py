@@ -9,9 +9,10 @@ from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
 from mavton_lite.data.atelier import patterns, prints
-from mavton_lite.data.atelier.cloth import HEIGHT, KINDS, LONG, PX_PER_M, TOP_M, WIDTH, WORDS, Cloth, Motif, sample_kind
+from mavton_lite.data.atelier.cloth import HEIGHT, KINDS, LONG, PX_PER_M, TOP_M, WIDTH, Cloth, sample_kind
 from mavton_lite.data.atelier.cut import ARMPIT_Z, ELBOW, NECK_Z, SHOULDER
 from mavton_lite.data.atelier.lettering import GLYPHS, Style, ink_distance
+from mavton_lite.data.atelier.motif import WORDS, Motif
 from mavton_lite.data.atelier.palettes import PALETTES, colour, contrast, sample_palette
 
 BLACK, WHITE = (0.1, 0.1, 0.1), (0.9, 0.9, 0.9)

@@ -1,6 +1,7 @@
 """Statistics of a small folder made by hand: every number is one that can be counted on the drawing."""
 
 import json
+from importlib.resources import files
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from PIL import Image
 from mavton_lite.data.sample import COCO18
 from mavton_lite.data.statistics import QUANTITIES, TRANSFERS, VITON, arm_pose, beside_viton, measure, table
 from mavton_lite.plots import style
-from mavton_lite.plots.statistics import statistics_figure
+from mavton_lite.plots.statistics import CARD_MARKS, statistics_figure, update_card
 
 H, W = 256, 192
 
@@ -165,3 +166,28 @@ def test_figure_of_one_and_of_two_folders(folder, tmp_path):
 
 def test_measuring_is_the_same_twice(folder):
     pd.testing.assert_frame_equal(measure(folder).rows, measure(folder).rows)
+
+
+def test_the_data_card_is_brought_up_to_date(folder, tmp_path):
+    (folder / "train/examples.jsonl").write_text("".join(json.dumps(facts(k)) + "\n" for k in range(3)))
+    card = tmp_path / "CARD.md"
+    card.write_text("before\n<!-- composition -->\nold\n<!-- end of composition -->\nafter\n")
+    for _ in range(2):
+        update_card(card, measure(folder, name="Atelier"), "mavton data make --train 3")
+        text = card.read_text()
+        assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
+        assert text.count("Measured on 3 examples made by `mavton data make --train 3`") == 1
+        assert "- cloth: stripes 100.0%" in text and "| garment, of the picture" in text
+    card.write_text("no marks")
+    with pytest.raises(ValueError, match="wanted both marks"):
+        update_card(card, measure(folder), "")
+
+
+def test_the_shipped_card_has_its_composition():
+    text = files("mavton_lite.data.atelier").joinpath("DATA_CARD.md").read_text(encoding="utf-8")
+    section = text.partition(CARD_MARKS[0])[2].partition(CARD_MARKS[1])[0]
+    assert "Measured on" in section and all(k in section for k in QUANTITIES.values())
+    for row in TRANSFERS.itertuples():
+        assert f"| {row[1]} | {row[2]} | {row[3]} |" in text  # the card and the table in notebooks say the same
+    for what, viton in VITON.items():
+        assert f"| {what} | {viton} |" in text

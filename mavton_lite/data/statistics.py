@@ -216,7 +216,7 @@ TRANSFERS = pd.DataFrame(
         ("networks, losses, schedules", "yes", "nothing in them knows where pictures come from"),
         ("how a pipeline fails", "partly", "exact truth shows it here; photographs add causes of their own"),
         ("which of two models is better", "partly", "a hypothesis to test on photographs, not a result about them"),
-        ("where cloth goes when an arm bends", "partly", "bodies are real ones; cloth hangs by rule, not by physics"),
+        ("where cloth goes when an arm bends", "partly", "bodies bend alike; cloth hangs by rule, not by physics"),
         ("weights of a parser", "partly", "with the look `randomised`; measure on photographs of your own"),
         ("scores: SSIM, LPIPS, FD", "no", "drawn pictures are smoother and have fewer causes of error"),
         ("texture of skin, hair and cloth", "no", "light is simple; no film grain, fur, lace or transparency"),

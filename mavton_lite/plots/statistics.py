@@ -1,8 +1,9 @@
-"""What a world shows, in one figure: framing, coverage, poses, cloth, hair, lightness and tags."""
+"""What a world shows, in one figure and in its data card: framing, coverage, poses, cloth, hair, lightness and tags."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,11 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from mavton_lite.data.statistics import Statistics
+from mavton_lite.data.statistics import Statistics, table
+from mavton_lite.plots.publish import write_text
 from mavton_lite.plots.style import COLOURS, INK
 
 COVERAGE = ("garment", "arms", "hair", "lower", "ground")
 FRAME_ROWS = {"head_top": "top of the head", "shoulder_row": "shoulders", "hip_row": "hips"}
+CARD_MARKS = ("<!-- composition -->", "<!-- end of composition -->")
 FACTS = {"cloth": "cloth", "sleeve": "sleeves", "neck": "necklines", "hair": "hair"}
 
 
@@ -68,7 +71,7 @@ def _framing(axes: Axes, measured: Sequence[Statistics]) -> None:
         if not np.isnan(middle + row + centre):
             axes.hlines(row + 12, centre - high / 2, centre + high / 2, color=colour, lw=1)
             axes.hlines(row + 12, centre - low / 2, centre + low / 2, color=colour, lw=4)
-    axes.set_title("framing: median, nine tenths shaded")
+    axes.set_title("framing")
     axes.set_xlim(-2, width + 2)
     axes.set_ylim(height + 2, -2)
     axes.set_aspect("equal")
@@ -117,3 +120,28 @@ def _histogram(axes: Axes, measured: Sequence[Statistics], column: str, title: s
     axes.set_xlim(0, 1)
     axes.set_title(title)
     _percent(axes, "y")
+
+
+def card_section(measured: Statistics, command: str) -> str:
+    """The composition of a world for a data card, in Markdown: what was measured, and what the Atelier knows."""
+    known = [
+        f"- {title}: "
+        + ", ".join(f"{k} {v:.1%}" for k, v in measured.facts[column].value_counts(normalize=True).items())
+        for column, title in (FACTS | {"lower": "worn below"}).items()
+        if column in measured.facts
+    ]
+    tags = ", ".join(f"{k} {v:.1%}" for k, v in measured.tags.items())
+    numbers = table([measured]).to_markdown(index=False, disable_numparse=True)
+    head = f"Measured on {len(measured.rows):,} examples made by `{command}`; median (5 % to 95 %)."
+    return "\n".join([head, "", numbers, "", *known, *([f"- tags, unpaired: {tags}"] if tags else []), ""])
+
+
+def update_card(card: Path, measured: Statistics, command: str) -> None:
+    """Put the composition between the two marks of a data card.   Raises: ValueError when a mark is missing."""
+    text = Path(card).read_text(encoding="utf-8")
+    before, begun, rest = text.partition(CARD_MARKS[0])
+    _, ended, after = rest.partition(CARD_MARKS[1])
+    if not begun or not ended:
+        raise ValueError(f"{card}: found no {CARD_MARKS[0]} ... {CARD_MARKS[1]}, wanted both marks")
+    section = card_section(measured, command)
+    write_text(Path(card), f"{before}{CARD_MARKS[0]}\n{section}{CARD_MARKS[1]}{after}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ARM_SHARE, HAIR_SHARE = 0.04, 0.015  # of the torso, from which an arm or hair counts as in front of it
 NARROWED = 0.15  # of the torso's width, on either side
-RAISED_RAD, TURNED_RAD = np.radians(60), np.radians(10)
+RAISED_RAD, TURNED_RAD = np.radians(70), np.radians(6)  # above what a hand on the hip lifts the arm
 SLEEVE_M = 0.08  # a difference in sleeve length that shows
 LOOSE_M = 0.016  # of the cloth from the body, at the chest or on average at the hem
 DARK_LUMA, DEEP_TONE = 0.27, 0.75
