@@ -51,7 +51,7 @@ class ClassifierSettings:
 
 SETTINGS = {
     "smoke": ClassifierSettings(n_train=64, n_test=48, seeds=2, steps=8),
-    "lite": ClassifierSettings(n_train=800, n_test=400, seeds=5, steps=200),
+    "lite": ClassifierSettings(n_train=800, n_test=400, seeds=5, steps=300),
     "paper": ClassifierSettings(n_train=4000, n_test=1000, seeds=5, steps=2000, shown=(48, 36)),
 }
 
