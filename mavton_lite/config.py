@@ -157,7 +157,7 @@ LITE = Profile(
     "lite",
     128,
     96,
-    n_train=2_000,
+    n_train=3_000,
     n_test=200,
     n_val=100,
     n_hard=100,
