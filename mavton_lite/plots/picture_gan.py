@@ -93,6 +93,8 @@ def patch_answers(shown: Sequence[tuple[str, Tensor]], answers: Sequence[Tensor]
         below.set_title(f"mean {answer.mean():.2f}", fontsize=9, loc="center")
     for axes in grid.flat:
         axes.set(xticks=[], yticks=[])
+        for spine in axes.spines.values():
+            spine.set(visible=True, color="#d9dce3")
     bar = figure.colorbar(image, ax=list(grid[1]), shrink=0.8)
     bar.set_ticks([0, 0.5, 1], labels=["made", "½", "real"], fontsize=8)
     return figure
