@@ -14,7 +14,7 @@ from mavton_lite.models.dcgan import DCDiscriminator, DCGenerator
 
 @dataclass(frozen=True)
 class PictureSettings:
-    """One training.   Source: Radford et al. 2016: Adam(0.5, 0.999) at 2e-4, for days, with width 128.
+    """One training.   Source: Radford et al. 2016: Adam(0.5, 0.999) at 2e-4, with width 128.
 
     Differs: ten times the rate, because the training is short.
     """
