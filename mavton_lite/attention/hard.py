@@ -20,7 +20,8 @@ def cell_centres(rows: int, columns: int, height: int, width: int) -> Tensor:
     Raises: ValueError for an empty grid or a picture with a side of fewer than 2 px.
     """
     if rows < 1 or columns < 1 or height < 2 or width < 2:
-        raise ValueError(f"wanted a grid of at least 1 x 1 over 2 x 2 px, got {rows} x {columns} over {height} x {width}")
+        found = f"{rows} x {columns} over {height} x {width}"
+        raise ValueError(f"wanted a grid of at least 1 x 1 over a picture of 2 x 2 px, got {found}")
     x_px = (torch.arange(columns) + 0.5) * width / columns - 0.5
     y_px = (torch.arange(rows) + 0.5) * height / rows - 0.5
     y, x = torch.meshgrid(y_px / (height - 1) * 2 - 1, x_px / (width - 1) * 2 - 1, indexing="ij")
@@ -67,17 +68,24 @@ class GumbelChoice(AttentionMap):
 
     Source: Jang et al. 2017 and Maddison et al. 2017: argmax of score plus Gumbel noise samples the softmax of the
     scores; its gradient is replaced by that of softmax((score + noise) / temperature). Biased: the forward pass looks
-    at one cell, the gradient speaks of all.
+    at one cell, the gradient speaks of all. In evaluation mode the likeliest cell, without noise.
     Shape: (B, C, h, w) -> (B, 1, h, w).   Raises: ValueError when C is not `channels` or `temperature` <= 0.
     """
 
     def __init__(self, channels: int, temperature: float = 1.0):
         super().__init__(channels)
+        if temperature <= 0:
+            raise ValueError(f"GumbelChoice wants temperature > 0, got {temperature}")
         self.score, self.temperature = nn.Conv2d(channels, 1, 1), temperature
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
-        return straight_through(self.score(x).flatten(1), self.temperature).view(len(x), 1, *x.shape[2:])
+        scores = self.score(x).flatten(1)
+        if self.training:
+            chosen = straight_through(scores, self.temperature)
+        else:
+            chosen = F.one_hot(scores.argmax(1), scores.shape[1]).to(scores)
+        return chosen.view(len(x), 1, *x.shape[2:])
 
 
 def straight_through(scores: Tensor, temperature: float = 1.0) -> Tensor:
@@ -125,7 +133,7 @@ def score_function_loss(log_probability: Tensor, reward: Tensor, baseline: Tenso
     baseline = torch.as_tensor(baseline, dtype=reward.dtype, device=reward.device)
     if log_probability.shape != reward.shape or baseline.shape not in (reward.shape, torch.Size()):
         found = ", ".join(str(tuple(t.shape)) for t in (log_probability, reward, baseline))
-        raise ValueError(f"score_function_loss wants log-probabilities, rewards and baselines of one shape, got {found}")
+        raise ValueError(f"score_function_loss wants log-probabilities, rewards and baselines alike, got {found}")
     return -((reward - baseline).detach() * log_probability).mean()
 
 

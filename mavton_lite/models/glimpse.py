@@ -48,7 +48,7 @@ class Searcher(nn.Module):
     `choice` is "policy" (probabilities of the cells) or "gumbel" (one cell, straight through); either is an
     `AttentionMap`, recorded as `where`. The memory is two maps: which cells were looked at, and how much garment was
     seen there.
-    Shape: overview (B, 3, 2 h, 2 w), memory (B, 2, h, w) -> map (B, 1, h, w), value (B,), scores (B, h * w).
+    Shape: overview (B, 3, 2 h, 2 w), memory (B, 2, h, w) -> map (B, 1, h, w), value (B,).
     """
 
     def __init__(self, choice: str = "policy", width: int = 16):
@@ -64,10 +64,10 @@ class Searcher(nn.Module):
         self.where = kinds[choice](width)
         self.worth = nn.Linear(width, 1)  # the baseline: what reward to expect from here
 
-    def forward(self, seen: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, seen: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         features = F.relu(seen + self.remember(memory))
         value = self.worth(features.detach().amax((2, 3)))[:, 0]
-        return self.where(features), value, self.where.score(features).flatten(1)
+        return self.where(features), value
 
 
 class Search(NamedTuple):
@@ -96,8 +96,8 @@ class GlimpseAgent(nn.Module):
         memory, total = new_memory(len(x), side).to(x), 0
         found = []
         for _ in range(self.steps):
-            where, _, scores = self.searcher(seen, memory)
-            cell = scores.argmax(1) if greedy else choose(scores.softmax(1).view_as(where))
+            where, _ = self.searcher(seen, memory)
+            cell = where.flatten(1).argmax(1) if greedy else choose(where)
             part = glimpse(x, centres[cell], GLIMPSE_PX)
             votes = self.reader.votes(part)
             total, memory = total + votes, remember(memory, cell, votes)
@@ -132,6 +132,9 @@ def remember(memory: Tensor, cell: Tensor, votes: Tensor) -> Tensor:
 
 
 def answer(votes: Tensor) -> Tensor:
-    """Summed votes as probabilities: a few hundredths for every class first, so that no vote at all is "each alike".   Shape: (B, K) -> (B, K)."""
+    """Summed votes as probabilities; 0.02 more for every class, so that no vote at all is "each alike".
+
+    Shape: (B, K) -> (B, K).
+    """
     votes = votes + 0.02
     return votes / votes.sum(1, keepdim=True)

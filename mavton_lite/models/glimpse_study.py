@@ -66,7 +66,7 @@ def search_accuracy(searcher: Searcher, low: Tensor, votes: Tensor, labels: Tens
     """Share of right answers after 1, 2, ... glimpses, always at the likeliest cell."""
     seen, memory, total, shares = searcher.see(low), new_memory(len(low), low.shape[2] // OVERVIEW), 0, []
     for _ in range(glimpses):
-        cell = searcher(seen, memory)[2].argmax(1)
+        cell = searcher(seen, memory)[0].flatten(1).argmax(1)
         found = votes[torch.arange(len(low)), cell]
         total, memory = total + found, remember(memory, cell, found)
         shares.append(_share(total, labels))
@@ -186,10 +186,10 @@ def estimate(searcher: Searcher, low: Tensor, votes: Tensor, labels: Tensor, sam
     torch.manual_seed(seed)
     rows = torch.arange(len(low))
     with torch.no_grad():
-        _, value, scores = searcher(searcher.see(low), new_memory(len(low), low.shape[2] // OVERVIEW))
+        policy, value = searcher(searcher.see(low), new_memory(len(low), low.shape[2] // OVERVIEW))
     reward = answer(votes.flatten(0, 1))[torch.arange(votes[..., 0].numel()), labels.repeat_interleave(votes.shape[1])]
     reward = reward.view(votes.shape[:2])  # (B, cells)
-    scores = scores.detach().requires_grad_()
+    scores = policy.flatten(1).log().requires_grad_()  # up to a constant that no softmax sees
     side = low.shape[2] // OVERVIEW
 
     def gradient(objective: Tensor) -> Tensor:

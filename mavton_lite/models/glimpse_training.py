@@ -98,7 +98,7 @@ class Lesson:
     method: str
     searcher: Searcher
     right: list[float] = field(default_factory=list)  # share of right answers, a step
-    entropies: list[float] = field(default_factory=list)  # of the policy before the first glimpse, nats
+    entropies: list[float] = field(default_factory=list)  # of the first policy, nats; none for gumbel
     seconds: float = 0.0
 
 
@@ -138,7 +138,7 @@ def _step(lesson: Lesson, low: Tensor, votes: Tensor, labels: Tensor, glimpses: 
     likely = [answer(total)[rows, labels]]  # before the first glimpse: all classes alike
     loss, taken = torch.zeros(()), []
     for _ in range(1 if method == "soft" else glimpses):
-        where, value, scores = searcher(seen, memory)
+        where, value = searcher(seen, memory)
         if method in ("soft", "gumbel"):  # a weighted sum of all cells, differentiable
             seen_votes = (where.flatten(1)[:, :, None] * votes).sum(1)
             cell = where.flatten(1).argmax(1)
@@ -148,8 +148,8 @@ def _step(lesson: Lesson, low: Tensor, votes: Tensor, labels: Tensor, glimpses: 
             taken.append((log_probability(where, cell), value, entropy(where)))
         total, memory = total + seen_votes, remember(memory, cell, seen_votes)
         likely.append(answer(total)[rows, labels])
-        if len(likely) == 2:
-            lesson.entropies.append(float(entropy(scores.detach().softmax(1).view_as(where)).mean()))
+        if len(likely) == 2 and method != "gumbel":
+            lesson.entropies.append(float(entropy(where.detach()).mean()))
     lesson.right.append(float((total.argmax(1) == labels).float().mean()))
     if not taken:
         return -likely[-1].log().mean()

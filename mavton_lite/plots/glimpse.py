@@ -63,7 +63,8 @@ def search_steps(scene: Tensor, search: Search, names: Sequence[str], steps: int
         where = search.maps[0, t]
         heat = enlarge(where[0].numpy(), tuple(scene.shape[1:]))
         axes = figure.add_subplot(grid[0, t + 1])
-        picture(axes, heat_over(as_array(scene), heat, 0, top), f"policy {t + 1}\n{float(entropy(where[None])):.2f} nats")
+        title = f"policy {t + 1}\n{float(entropy(where[None])):.2f} nats"
+        picture(axes, heat_over(as_array(scene), heat, 0, top), title)
         for ax, colour in ((main, COLOURS[1]), (axes, "white")):
             corner = middle - GLIMPSE_PX / 2
             ax.add_patch(Rectangle(corner, GLIMPSE_PX, GLIMPSE_PX, fill=False, ec=colour, lw=1.6, clip_on=True))
@@ -116,8 +117,8 @@ def accuracy_against_cost(table: pd.DataFrame) -> Figure:
     axes = figure.add_subplot()
     floor = table[table.who == "commonest class"].accuracy.iloc[0]
     axes.axhline(floor, color=GREY, lw=0.9, ls=":")
-    axes.annotate("always the commonest class", (0.995, floor), xycoords=("axes fraction", "data"), ha="right", va="top",
-                  xytext=(0, -3), textcoords="offset points", fontsize=8.5, color=GREY)  # fmt: skip
+    axes.annotate("always the commonest class", (0.995, floor), xycoords=("axes fraction", "data"), ha="right",
+                  va="top", xytext=(0, -3), textcoords="offset points", fontsize=8.5, color=GREY)  # fmt: skip
     for who, (name, colour, mark) in LOOKERS.items():
         rows = table[table.who == who].sort_values("glimpses")
         middle = rows.accuracy.to_numpy()
