@@ -156,6 +156,7 @@ def test_verdict_of_the_fetching_experiment():
     assert fetching.verdict(runs, found).startswith("trained minus the best control (same place): +31.0 [")
     assert fetching.verdict(runs, found).endswith("higher")
     assert fetching.verdict(runs, found | {"same place": 0.9}).endswith("lower")
+    assert fetching.knows_the_person(runs).startswith("trained minus another asks: +21.0 [")
 
 
 def test_exercises_of_05_accept_right_and_reject_wrong_answers(capsys):

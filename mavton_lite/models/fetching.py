@@ -22,7 +22,7 @@ from mavton_lite.attention import record
 from mavton_lite.data.lessons import People
 from mavton_lite.models.vit import Fetcher
 from mavton_lite.records import Interval
-from mavton_lite.seeds import judge, over_seeds, written
+from mavton_lite.seeds import judge, over_seeds, paired, written
 from mavton_lite.threads import one_thread
 
 
@@ -252,3 +252,9 @@ def verdict(runs: pd.DataFrame, found: Mapping[str, float | Interval]) -> str:
     name, best = max(((k, v) for k, v in found.items() if isinstance(v, float)), key=lambda item: item[1])
     gain = over_seeds(runs["trained"] - best)
     return f"trained minus the best control ({name}): {written(gain, sign=True)} % points: {judge(gain)}"
+
+
+def knows_the_person(runs: pd.DataFrame) -> str:
+    """Does it matter who asks?  Trained minus the same network asked by another person, seed by seed, as a sentence."""
+    gain = paired(runs["trained"], runs["another asks"])
+    return f"trained minus another asks: {written(gain, sign=True)} % points: {judge(gain)}"
