@@ -23,6 +23,8 @@ BUDGET_S = {"smoke": 60, "lite": 60, "paper": 3600}  # of a notebook that neithe
 LONGER_BUDGETS_S = {
     "01_gan_toy": {"smoke": 60, "lite": 150, "paper": 3600},
     "02_gan_images": {"smoke": 60, "lite": 150, "paper": 4 * 3600},
+    "03_hard_attention": {"smoke": 60, "lite": 150, "paper": 3600},
+    "04_soft_attention": {"smoke": 60, "lite": 150, "paper": 3600},
     "05_channel_attention": {"smoke": 60, "lite": 150, "paper": 3600},
     "06_self_attention": {"smoke": 60, "lite": 150, "paper": 3600},
     "12_train": {"smoke": 60, "lite": 45 * 60, "paper": 48 * 3600},
