@@ -65,10 +65,13 @@ def test_a_series_is_kept_continued_and_survives_a_broken_file(root, monkeypatch
     for path in root.glob("garments-*-4.npz"):
         path.write_bytes(b"half a file")
     assert torch.equal(garment_pictures(4, *SIZE).pictures, longer.pictures)
-    monkeypatch.setattr(lessons.write, "VERSION", -1)  # another world: nothing of the old one is used
+    monkeypatch.setattr(lessons, "VERSION", -1)  # another world: nothing of the old one is used
     before = len(drawn)
     garment_pictures(1, *SIZE)
     assert len(drawn) == before + 1
+    monkeypatch.setattr(lessons, "NECK_NAMES", NECK_NAMES[::-1])  # numbers kept before would name other necklines
+    assert NECK_NAMES[::-1][garment_pictures(1, *SIZE).neck[0]] == garment_of(SEED, "train", 0).neck_shape
+    assert len(drawn) == before + 2
 
 
 def test_bad_arguments(root):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -18,14 +19,15 @@ from torch import Tensor
 from tqdm import tqdm
 
 from mavton_lite.config import SEED, project_root
-from mavton_lite.data.atelier import Stage, cloth, flat_lay, garment, garment_of, person_of, write
+from mavton_lite.data.atelier import Stage, flat_lay, garment_of, person_of
+from mavton_lite.data.atelier.cloth import KINDS
+from mavton_lite.data.atelier.cut import NECKS, SLEEVES
+from mavton_lite.data.atelier.example import VERSION
 
 SPLITS = ("train", "test")
-_DRAWS = 500  # of the garments whose necklines are counted; the rarest is one in twenty
-
-SLEEVE_NAMES: tuple[str, ...] = tuple(garment.SLEEVES)
-NECK_NAMES: tuple[str, ...] = tuple(sorted({garment_of(SEED, "train", i).neck_shape for i in range(_DRAWS)}))
-KIND_NAMES: tuple[str, ...] = tuple(cloth.KINDS)
+SLEEVE_NAMES: tuple[str, ...] = tuple(SLEEVES)
+NECK_NAMES: tuple[str, ...] = tuple(NECKS)
+KIND_NAMES: tuple[str, ...] = tuple(KINDS)
 
 
 class Garments(NamedTuple):
@@ -61,7 +63,8 @@ def garment_pictures(n: int, height: int, width: int, split: str = "train", seed
         labels = [known.index(name) for name, known in names]
         return {"pictures": _bytes(flat.image), "masks": _bytes(flat.cover), "labels": np.array(labels, np.uint8)}
 
-    kept = _series("garments", n, height, width, split, seed, draw)
+    tables = zlib.crc32(repr((SLEEVE_NAMES, NECK_NAMES, KIND_NAMES)).encode())  # labels are numbers of their rows
+    kept = _series(f"garments-{tables:08x}", n, height, width, split, seed, draw)
     labels = torch.from_numpy(kept["labels"]).long()  # (n, 3)
     return Garments(_pictures(kept["pictures"]), _shares(kept["masks"]), *labels.T.contiguous())
 
@@ -99,11 +102,11 @@ def _series(
     if height * 3 != width * 4:
         raise ValueError(f"the pictures are 4:3, got {height} x {width}")
     folder = project_root() / "runs" / "lessons"
-    stem = f"{what}-v{write.VERSION}-{split}-{seed}-{height}x{width}"
+    stem = f"{what}-v{VERSION}-{split}-{seed}-{height}x{width}"
     kept = _load(_longest(folder, stem))
     have = min(n, len(next(iter(kept.values())))) if kept else 0
     if have < n:
-        name = f"drawing {what}, {split}"
+        name = f"drawing {what.split('-')[0]}, {split}"
         new = [draw(i) for i in tqdm(range(have, n), desc=name, unit="picture", leave=False, delay=2, mininterval=2)]
         stacked = {key: np.stack([row[key] for row in new]) for key in new[0]}
         kept = {key: np.concatenate([kept[key][:have], v]) if have else v for key, v in stacked.items()}
