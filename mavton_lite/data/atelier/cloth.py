@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from mavton_lite.data.atelier import patterns, prints
-from mavton_lite.data.atelier.cut import ARMPIT_Z, ELBOW, NECK_Z, SHOULDER, along_at, armhole
+from mavton_lite.data.atelier.cut import ARMPIT_Z, ELBOW, NECK_Z, SHOULDER, WRIST, along_at, armhole
 from mavton_lite.data.atelier.motif import Motif, sample_motif
 from mavton_lite.data.atelier.palettes import ANIMAL, CAMOUFLAGE, INDIGO, LEAVES, Colour, luma, sample_palette, vary
 from mavton_lite.data.atelier.palettes import colour as colour_of
@@ -25,7 +25,9 @@ LONG = 832
 TOP_M = 0.05  # of the bolt above the pit of the neck
 SLEEVE_X_M = 0.25  # where on the bolt sleeves are cut, beside the middle
 ARMHOLE_X = 0.158  # |x| of a set-in sleeve's seam at the shoulder
-SHOULDER_X, SHOULDER_Z = float(SHOULDER[0]), float(SHOULDER[2])
+SLEEVE_RADIUS_M = 0.05
+ARM_ALONG = np.cumsum([0.0, *np.sqrt((np.diff([SHOULDER, ELBOW, WRIST], axis=0) ** 2).sum(1))])
+ARM_Y = np.array([SHOULDER[1], ELBOW[1], WRIST[1]])  # of the arm's middle at ARM_ALONG
 ARM_OUT, ARM_DOWN = (float(k) for k in np.abs(ELBOW - SHOULDER)[[0, 2]] / np.hypot(*(ELBOW - SHOULDER)[[0, 2]]))
 KINDS: dict[str, float] = {  # kind -> share of garments
     "solid": 0.19, "stripes": 0.16, "plaid": 0.08, "dots": 0.06, "gradient": 0.05, "blocks": 0.07, "raglan": 0.04,
@@ -175,8 +177,13 @@ def _on_bolt(flat, points, arm):
         side = 1.0 if points[i, 0] > 0 else -1.0
         sleeve[i] = x > armhole(z, ARMHOLE_X) if z > ARMPIT_Z - 0.01 else arm[i] > 0.5
         if sleeve[i]:
-            away = (x - SHOULDER_X) * ARM_DOWN + (z - SHOULDER_Z) * ARM_OUT
-            at[i, 0], at[i, 1] = side * (SLEEVE_X_M + away), NECK_Z - SHOULDER_Z + along_at(x, y, z)
+            along = along_at(x, y, z)
+            axis_y = np.interp(along, ARM_ALONG, ARM_Y)
+            away = (x - SHOULDER[0]) * ARM_DOWN + (z - SHOULDER[2]) * ARM_OUT
+            # Around the arm, or a turned arm would show the print drawn out; the back is the front's mirror image, as
+            # both have one place on the flat garment.
+            at[i, 0] = side * (SLEEVE_X_M + SLEEVE_RADIUS_M * np.arctan2(away, abs(y - axis_y)))
+            at[i, 1] = NECK_Z - SHOULDER[2] + along
         else:
             at[i, 0], at[i, 1] = flat[i, 0], NECK_Z - flat[i, 1]
     return at, sleeve
