@@ -29,7 +29,7 @@ def features(channels: int, seed: int = 0) -> torch.Tensor:
 
 
 def same(ours: nn.Module, theirs: nn.Module, x: torch.Tensor, apply: bool) -> None:
-    """Output and gradient of the input agree; with `apply` ours returns a map that is still to be multiplied."""
+    """Output and gradients of input and weights agree; with `apply` ours gives a map that is still to be multiplied."""
     a, b = x.clone().requires_grad_(), x.clone().requires_grad_()
     out_a = a * ours(a) if apply else ours(a)
     out_b = theirs(b)
@@ -39,6 +39,8 @@ def same(ours: nn.Module, theirs: nn.Module, x: torch.Tensor, apply: bool) -> No
     (out_b * weights).sum().backward()
     torch.testing.assert_close(a.grad, b.grad, atol=1e-6, rtol=1e-5)
     assert a.grad.abs().max() > 0
+    for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(p.grad, q.grad.view_as(p), atol=1e-5, rtol=1e-4)
 
 
 def copy_weights(ours: nn.Module, theirs: nn.Module) -> None:
@@ -90,7 +92,7 @@ def test_spatial_attention_equals_timm():
 
 
 def test_spatial_attention_equals_a_loop():
-    """Average first, maximum second; zeros around the border."""
+    """Thesis (2-4): average first, maximum second; zeros around the border."""
     x, attention = features(5).double(), SpatialAttention(5, kernel=3).double()
     kernel = attention.conv.weight[0]  # (2, 3, 3)
     expected = torch.zeros(2, 1, 8, 6, dtype=torch.float64)
@@ -104,6 +106,20 @@ def test_spatial_attention_equals_a_loop():
                             column = x[b, :, y, z]
                             expected[b, 0, i, j] += kernel[0, u, v] * column.mean() + kernel[1, u, v] * column.max()
     torch.testing.assert_close(attention(x), expected.sigmoid())
+
+
+def test_channel_attention_equals_a_loop():
+    """Thesis (2-5): H1(relu(H0 avg)) + H1(relu(H0 max)), one number at a time."""
+    x, attention = features(6).double(), ChannelAttention(6, reduction=2).double()
+    h0, h1 = attention.mlp[0].weight, attention.mlp[2].weight  # (3, 6), (6, 3)
+    found = attention(x)
+    for b in range(2):
+        for c in range(6):
+            score = 0.0
+            for pooled in ([x[b, k].mean() for k in range(6)], [x[b, k].max() for k in range(6)]):
+                for h in range(3):
+                    score += h1[c, h] * max(0.0, sum(h0[h, k] * pooled[k] for k in range(6)))
+            torch.testing.assert_close(found[b, c, 0, 0], torch.sigmoid(torch.as_tensor(score)))
 
 
 @pytest.mark.parametrize(("channels", "reduction"), SIZES)

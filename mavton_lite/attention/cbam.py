@@ -11,7 +11,7 @@ from mavton_lite.attention.spatial import SpatialAttention
 class CBAM(nn.Module):
     """Channel attention, then spatial attention: what, then where.
 
-    Source: Woo et al. 2018, eq. 1; thesis eqs. 2-4 and 2-5.   Shape: (B, C, H, W) -> same.
+    Source: Woo et al. 2018, eq. 1; thesis (2-5), then (2-4).   Shape: (B, C, H, W) -> same.
     Raises: ValueError when C is not `channels`.
     """
 

@@ -58,7 +58,7 @@ class EfficientChannelAttention(AttentionMap):
 class ChannelAttention(AttentionMap):
     """CBAM's channel gate ("what"): sigmoid(MLP(avg(x)) + MLP(max(x))), one shared MLP.
 
-    Source: Woo et al. 2018, eq. 2; thesis eq. 2-5 (no biases).   Shape: (B, C, H, W) -> (B, C, 1, 1).
+    Source: Woo et al. 2018, eq. 2; thesis (2-5), without biases.   Shape: (B, C, H, W) -> (B, C, 1, 1).
     Raises: ValueError when C is not `channels`.
     """
 

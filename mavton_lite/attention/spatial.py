@@ -11,7 +11,7 @@ from mavton_lite.attention.base import AttentionMap
 class SpatialAttention(AttentionMap):
     """CBAM's spatial gate ("where"): sigmoid(conv7x7([avg; max])), pooled over the channels.
 
-    Source: Woo et al. 2018, eq. 3; thesis eq. 2-4.   Shape: (B, C, H, W) -> (B, 1, H, W).
+    Source: Woo et al. 2018, eq. 3; thesis (2-4).   Shape: (B, C, H, W) -> (B, 1, H, W).
     Differs: no batch normalisation after the convolution and average before maximum, as the thesis writes it
     (the authors' code has [max; avg] and a BatchNorm).
     Raises: ValueError when C is not `channels`, or `kernel` is even.
