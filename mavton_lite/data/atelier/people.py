@@ -16,6 +16,7 @@ from mavton_lite.data.atelier.look import Look, sample_look
 from mavton_lite.data.atelier.lower import Lower, sample_lower
 from mavton_lite.data.atelier.poses import Bends, sample_pose
 
+COATED = 0.4  # share of people in a coat, where coats are an option
 Stream = Callable[[str], np.random.Generator]
 
 
@@ -62,7 +63,7 @@ def sample_person(stream: Stream, options: Collection[str] = (), look: str = "st
         complexion=sample_complexion(stream("complexion"), gender, tone),
         hair=sample_hair(stream("hair"), gender, tone),
         lower=sample_lower(stream("lower"), gender, options),
-        coat=sample_coat(stream("coat")) if "coats" in options else None,
+        coat=sample_coat(stream("coat")) if "coats" in options and stream("wears a coat").random() < COATED else None,
         look=replace(seen, scale=seen.scale / _size(posed.vertices, keypoints)),
     )
 
