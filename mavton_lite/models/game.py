@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mavton_lite.data.mixture import Coverage, Mixture, coverage
 from mavton_lite.models.gan import GENERATOR_LOSSES, Player, discriminator_loss, generator_loss
+from mavton_lite.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ class _Dice:
         return torch.stack([mixture.sample(n, g) for g in self.each])
 
 
+@one_thread()
 def play(
     mixture: Mixture, settings: GameSettings, seeds: Sequence[int], frames: int = 2, samples: int = 1000
 ) -> History:
@@ -214,9 +216,10 @@ def fit_discriminator(
     slower = torch.optim.lr_scheduler.CosineAnnealingLR(adam, max(steps, 1))
     yield 0, d
     for step in range(1, steps + 1):
-        loss = discriminator_loss(d(dice.real(p, batch)), d(dice.real(q, batch)))
-        adam.zero_grad()
-        loss.backward()
-        adam.step()
+        with one_thread():
+            loss = discriminator_loss(d(dice.real(p, batch)), d(dice.real(q, batch)))
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
         slower.step()
         yield step, d

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torchmetrics.image.kid import poly_mmd
 
 from mavton_lite.models.picture_game import batches
+from mavton_lite.threads import one_thread
 
 
 class Judge(nn.Module):
@@ -36,6 +37,7 @@ class Judge(nn.Module):
             return self.features(x).mean((2, 3))
 
 
+@one_thread()
 def fit_judge(
     pictures: Tensor, labels: Tensor, classes: int, steps: int, seed: int, batch: int = 64, rate: float = 2e-3
 ) -> Judge:

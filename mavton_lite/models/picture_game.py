@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mavton_lite.losses import gan_discriminator, gan_generator
 from mavton_lite.models.dcgan import DCDiscriminator, DCGenerator
+from mavton_lite.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def batches(count: int, batch: int, generator: torch.Generator):
         yield from order[: count - count % batch].view(-1, batch) if count >= batch else [order]
 
 
+@one_thread()
 def play_pictures(
     pictures: Tensor,
     settings: PictureSettings,

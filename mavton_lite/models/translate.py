@@ -12,6 +12,7 @@ from mavton_lite.losses import gan_discriminator, gan_generator, l1
 from mavton_lite.models.patchgan import PatchGAN
 from mavton_lite.models.picture_game import batches
 from mavton_lite.models.unet import UNet
+from mavton_lite.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ def translate(network: nn.Module, given: Tensor) -> Tensor:
     return mask * torch.tanh(network(given)) + (1 - mask)
 
 
+@one_thread()
 def train_translation(pictures: Tensor, masks: Tensor, settings: TranslateSettings, seed: int) -> TranslateHistory:
     """Train a U-Net to answer `question`; with `adversarial` > 0 against a conditional PatchGAN.
 
