@@ -17,12 +17,12 @@ from mavton_lite.threads import one_thread
 class PictureSettings:
     """One training.   Source: Radford et al. 2016: Adam(0.5, 0.999) at 2e-4, with width 128.
 
-    Differs: ten times the rate, because the training is short.
+    Differs: five times the rate, because the training is short.
     """
 
     steps: int = 500
     batch: int = 32
-    rate: float = 2e-3
+    rate: float = 1e-3
     loss: str = "bce"  # or "lsgan", as in `losses.gan_discriminator`
     latent: int = 32
     width: int = 24
