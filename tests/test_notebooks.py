@@ -20,6 +20,8 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("[!.]*.ipynb"))
 # those that the README says are here; a new notebook is added to both
 EXPECTED = {
     "00_start_here",
+    "01_gan_toy",
+    "02_gan_images",
     "03_hard_attention",
     "04_soft_attention",
     "05_channel_attention",
