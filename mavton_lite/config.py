@@ -113,8 +113,8 @@ class Profile:
     width: int
     n_train: int  # Atelier examples written
     n_test: int
-    n_val: int  # to choose settings by: what is reported must not choose them
-    n_hard: int  # hard cases only, beyond the test split
+    n_val: int = 0  # to choose settings by: what is reported must not choose them
+    n_hard: int = 0  # hard cases only, beyond the test split
     person: PersonSettings = field(default_factory=PersonSettings)
     gmm: GMMSettings = field(default_factory=GMMSettings)
     tom: TOMSettings = field(default_factory=TOMSettings)
