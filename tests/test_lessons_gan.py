@@ -20,7 +20,7 @@ from mavton_lite.models.game import RECIPES, TOY, GameSettings, play
 from mavton_lite.models.judge import Judge, feature_distance, fit_judge, verdicts
 from mavton_lite.models.patchgan import PatchGAN
 from mavton_lite.models.picture_game import PICTURES, PictureSettings, draw, play_pictures, right, wilson
-from mavton_lite.models.translate import (
+from mavton_lite.translation import (
     TranslateSettings,
     coarse,
     error,

@@ -19,8 +19,6 @@ from .sample import Sample, from_unit
 FLAT_SIZE = (768, 576)  # height, width of a built-in garment: sharp on any photograph
 BUILT_IN = "atelier:SPLIT/INDEX"
 GROUND_TOLERANCE = 20  # grey levels a ground pixel may differ from the ground's colour
-# Where the Atelier's flat lays lie in their picture: top edge, torso width.   Source: measured on its test split.
-FLAT_TOP, FLAT_TORSO = 0.25, 0.365
 
 
 @dataclass(frozen=True)
@@ -72,35 +70,24 @@ def garment_mask(rgb: np.ndarray) -> np.ndarray:
     return mask
 
 
-def torso_width_px(mask: np.ndarray) -> float:
-    """How wide the body of a garment is: the widest run of pixels in the rows of its lower third, sleeves left out."""
-    rows = np.nonzero(mask.any(1))[0]
-    top, bottom = rows[0], rows[-1]
-    widths = []
-    for row in range(int(top + 0.6 * (bottom - top)), int(top + 0.95 * (bottom - top)) + 1):
-        edges = np.diff(np.concatenate([[0], mask[row].astype(np.int8), [0]]))
-        runs = np.nonzero(edges == -1)[0] - np.nonzero(edges == 1)[0]
-        widths.append(runs.max() if len(runs) else 0)
-    return float(max(np.median(widths), 1))
-
-
 def reframe(picture: np.ndarray, mask: np.ndarray, size: tuple[int, int] = FLAT_SIZE) -> tuple[np.ndarray, np.ndarray]:
-    """Place a garment as the Atelier's flat lays are: the same torso width, the same top edge, on white.
+    """Place a garment as the Atelier's flat lays are: in the middle, filling the picture, on white.
 
     Shape: (h, w, 3), (h, w) -> (H, W, 3) uint8, (H, W) bool.
     """
+    from mavton_lite.data.atelier.garment import FLAT_FILL  # imported late: most callers need no renderer
+
     height, width = size
     rows, columns = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
-    scale = FLAT_TORSO * width / torso_width_px(mask)
     tall, broad = rows[-1] + 1 - rows[0], columns[-1] + 1 - columns[0]
-    scale = min(scale, (1 - FLAT_TOP) * height / tall, 0.98 * width / broad)
+    scale = min(FLAT_FILL[0] * width / broad, FLAT_FILL[1] * height / tall)
     cut = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     new = max(round(tall * scale), 1), max(round(broad * scale), 1)
     how = Image.Resampling.LANCZOS
     small = resize(np.where(mask[cut][..., None], picture[cut], 255).astype(np.uint8), new, how)
     small_mask = resize(mask[cut].astype(np.float32), new, Image.Resampling.BILINEAR) >= 0.5
     out, out_mask = np.full((height, width, 3), 255, np.uint8), np.zeros((height, width), bool)
-    top, left = round(FLAT_TOP * height), (width - new[1]) // 2
+    top, left = (height - new[0]) // 2, (width - new[1]) // 2
     place = slice(top, top + new[0]), slice(left, left + new[1])
     out[place], out_mask[place] = small, small_mask
     return out, out_mask
@@ -136,7 +123,7 @@ def read_garment(cloth: str | Path) -> GarmentPicture:
         from mavton_lite.data.atelier import flat_lay, garment_of  # imported late: a file needs no renderer
 
         flat = flat_lay(garment_of(SEED, split, int(index)), *FLAT_SIZE)
-        return GarmentPicture(str(cloth), (flat.image * 255).round().astype(np.uint8), flat.parse == 5)
+        return GarmentPicture(str(cloth), (flat.image * 255).round().astype(np.uint8), flat.parse > 0)
     path = Path(cloth)
     rgb = read_photo(path)
     if (beside := _mask_file(path)) is not None:

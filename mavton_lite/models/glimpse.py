@@ -61,13 +61,15 @@ class Searcher(nn.Module):
             nn.Conv2d(width, width, 3, 1, 1),
         )  # fmt: skip
         self.remember = nn.Conv2d(2, width, 3, 1, 1)
-        self.where = kinds[choice](width)
+        self.where = kinds[choice](width + 1)
+        with torch.no_grad():  # inhibition of return, to begin with: where it has looked it does not look again
+            self.where.score.weight[:, -1] = -5.0
         self.worth = nn.Linear(width, 1)  # the baseline: what reward to expect from here
 
     def forward(self, seen: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         features = F.relu(seen + self.remember(memory))
         value = self.worth(features.detach().amax((2, 3)))[:, 0]
-        return self.where(features), value
+        return self.where(torch.cat([features, memory[:, :1]], 1)), value
 
 
 class Search(NamedTuple):

@@ -105,8 +105,8 @@ class Lesson:
 def train_searcher(method: str, scenes: Scenes, votes: Tensor, settings: GlimpseSettings, seed: int) -> Lesson:
     """Teach a searcher by one of METHODS; nobody tells it where the garment is.
 
-    The reward of a glimpse is by how much it and those after it raise the probability given to the right class; where a
-    gradient can pass, the loss is the cross entropy of the last answer.
+    The reward of a search is the probability its last answer gives to the right class; where a gradient can pass, the
+    loss is the cross entropy of that answer.
     Raises: ValueError for an unknown method.
     """
     if method not in METHODS:
@@ -153,8 +153,8 @@ def _step(lesson: Lesson, low: Tensor, votes: Tensor, labels: Tensor, glimpses: 
     lesson.right.append(float((total.argmax(1) == labels).float().mean()))
     if not taken:
         return -likely[-1].log().mean()
-    for t, (log_p, value, undecided) in enumerate(taken):
-        reward = (likely[-1] - likely[t]).detach()
+    for log_p, value, undecided in taken:
+        reward = likely[-1].detach()
         baseline = value.detach() if method == "reinforce" else 0.0
         loss = loss + score_function_loss(log_p, reward, baseline) + F.mse_loss(value, reward)
         loss = loss - weight * undecided.mean()
