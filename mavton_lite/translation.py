@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from mavton_lite.losses import gan_discriminator, gan_generator, l1
 from mavton_lite.models.patchgan import PatchGAN
-from mavton_lite.models.picture_game import batches
 from mavton_lite.models.unet import UNet
+from mavton_lite.picture_game import batches
 from mavton_lite.threads import one_thread
 
 

@@ -15,11 +15,16 @@ from torchmetrics.image.kid import poly_mmd
 from mavton_lite import answers_gan
 from mavton_lite.data.mixture import ring
 from mavton_lite.exercise import check
+from mavton_lite.judge import Judge, feature_distance, fit_judge, verdicts
 from mavton_lite.models.dcgan import DCDiscriminator, DCGenerator
 from mavton_lite.models.game import RECIPES, TOY, GameSettings, play
-from mavton_lite.models.judge import Judge, feature_distance, fit_judge, verdicts
 from mavton_lite.models.patchgan import PatchGAN
-from mavton_lite.models.picture_game import PICTURES, PictureSettings, draw, play_pictures, right, wilson
+from mavton_lite.picture_game import PICTURES, PictureSettings, draw, play_pictures, right, wilson
+from mavton_lite.plots import gan as plots
+from mavton_lite.plots import picture_gan, retail, style, timeline
+from mavton_lite.plots.gan_structure import gan_structure, layers
+from mavton_lite.studio.game import CENTRE, Moment, watch
+from mavton_lite.studio.widgets import game_playback
 from mavton_lite.translation import (
     TranslateSettings,
     coarse,
@@ -30,11 +35,6 @@ from mavton_lite.translation import (
     train_translation,
     translate,
 )
-from mavton_lite.plots import gan as plots
-from mavton_lite.plots import picture_gan, retail, style, timeline
-from mavton_lite.plots.gan_structure import gan_structure, layers
-from mavton_lite.studio.game import CENTRE, Moment, watch
-from mavton_lite.studio.widgets import game_playback
 
 
 @pytest.fixture(scope="module")

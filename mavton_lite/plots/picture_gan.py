@@ -10,7 +10,7 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from mavton_lite.losses import gan_discriminator, gan_generator
-from mavton_lite.models.picture_game import PictureHistory
+from mavton_lite.picture_game import PictureHistory
 from mavton_lite.plots.colours import as_array
 from mavton_lite.plots.style import COLOURS, INK
 

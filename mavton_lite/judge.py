@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics.image.kid import poly_mmd
 
-from mavton_lite.models.picture_game import batches
+from mavton_lite.picture_game import batches
 from mavton_lite.threads import one_thread
 
 
