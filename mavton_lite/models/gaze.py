@@ -22,7 +22,7 @@ class GazeSettings:
     garments: tuple[int, int]  # train, test
     scenes: tuple[int, int]
     steps: int
-    batch: int = 32
+    batch: int = 24
     lr: float = 1e-2  # peak of a one-cycle schedule
     width: int = 8
     seeds: int = 3
@@ -30,7 +30,7 @@ class GazeSettings:
 
 SETTINGS = {
     "smoke": GazeSettings((64, 48), (96, 48), steps=6, seeds=2),
-    "lite": GazeSettings((800, 400), (1000, 400), steps=200),
+    "lite": GazeSettings((800, 400), (1000, 400), steps=150),
     "paper": GazeSettings((4000, 1000), (8000, 1000), steps=2000, width=16),
 }
 

@@ -32,44 +32,56 @@ class Straightened(NamedTuple):
     matrix: Tensor  # (B, 2, 3): output place -> input place
 
 
-class SpatialSoftmax(AttentionMap):
-    """Soft attention over places: each channel becomes one map that sums to 1.
+class PlaceMaps(AttentionMap):
+    """Soft attention over places: each channel becomes one map that is nowhere negative and sums to 1.
 
-    Source: Levine et al. 2016, section 5.1.   Shape: (B, C, h, w) -> same.
-    Raises: ValueError when C is not `channels`.
+    Differs: a softmax (Levine et al. 2016) starts nearly flat; positive parts divided by their sum do not.
+    Shape: (B, C, h, w) -> same.   Raises: ValueError when C is not `channels`.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
-        return x.flatten(2).softmax(2).view_as(x)
+        return F.normalize(x.flatten(2).relu() + 1e-4, p=1, dim=2).view_as(x)
 
 
 class Localiser(nn.Module):
-    """From a picture to an affine matrix: a few maps look for parts, and the places they found decide.
+    """From a picture to an affine matrix: a few maps look for parts; where each is, and how it spreads, decides.
 
     The last layer starts at zero weights and the identity's bias, so that training begins with the picture as it is.
     Source: Jaderberg et al. 2015, section 3.1.
-    Differs: what goes to the last layers is the mean place of each map, not its pixels: a turned or shifted garment
-    then moves the numbers smoothly, and hundreds of steps are enough where pixels take many thousands.
+    Differs: what goes to the last layers is not the maps' pixels but the mean and the covariance of the places each map
+    weighs, which move smoothly with the garment: hundreds of steps do where pixels take many thousands. There are no
+    biases before, and white counts as zero, so that the ground weighs nothing.
     Shape: (B, C, H, W) -> (B, 2, 3).
     """
 
-    def __init__(self, channels: int, width: int = 16, hidden: int = 32):
+    def __init__(self, channels: int, width: int = 12, hidden: int = 48):
         super().__init__()
         self.features = nn.Sequential(
-            nn.AvgPool2d(2), nn.Conv2d(channels, width, 5, 1, 2), nn.ReLU(),
-            nn.Conv2d(width, width, 5, 2, 2), nn.ReLU(), nn.Conv2d(width, width, 3, 1, 1),
+            nn.AvgPool2d(2), nn.Conv2d(channels, width, 5, 1, 2, bias=False), nn.ReLU(),
+            nn.Conv2d(width, width, 5, 2, 2, bias=False),
         )  # fmt: skip
-        self.where = SpatialSoftmax(width)
-        self.decide = nn.Sequential(nn.Linear(2 * width, hidden), nn.ReLU(), nn.Linear(hidden, 6))
+        self.where = PlaceMaps(width)
+        self.decide = nn.Sequential(nn.Linear(5 * width, hidden), nn.ReLU(), nn.Linear(hidden, 6))
         nn.init.zeros_(self.decide[-1].weight)
         with torch.no_grad():
             self.decide[-1].bias.copy_(torch.eye(2, 3).flatten())
 
     def forward(self, x: Tensor) -> Tensor:
-        maps = self.where(self.features(x))  # (B, width, h, w)
-        places = torch.einsum("bkhw,hwc->bkc", maps, pixel_grid(*maps.shape[2:]).to(maps))  # (B, width, 2)
-        return self.decide(places.flatten(1)).view(-1, 2, 3)
+        maps = self.where(self.features(x - 1))  # (B, width, h, w)
+        places = pixel_grid(*maps.shape[2:]).to(maps).flatten(0, 1)  # (h * w, 2)
+        return self.decide(moments(maps.flatten(2), places).flatten(1)).view(-1, 2, 3)
+
+
+def moments(maps: Tensor, places: Tensor) -> Tensor:
+    """Mean place of each map and, four times as large, its covariance.
+
+    Shape: maps (B, K, N) that sum to 1, places (N, 2) -> (B, K, 5): x, y, xx, yy, xy.
+    """
+    mean = maps @ places  # (B, K, 2)
+    off = places - mean[:, :, None]  # (B, K, N, 2)
+    pairs = torch.stack([off[..., 0] ** 2, off[..., 1] ** 2, off[..., 0] * off[..., 1]], -1)  # (B, K, N, 3)
+    return torch.cat([mean, 4 * (maps[..., None] * pairs).sum(2)], 2)
 
 
 class SpatialTransformer(nn.Module):

@@ -53,16 +53,16 @@ def search_steps(scene: Tensor, search: Search, names: Sequence[str], steps: int
     if not 1 <= steps <= search.cells.shape[1]:
         raise ValueError(f"wanted 1 to {search.cells.shape[1]} steps, got {steps}")
     total = search.cells.shape[1]
-    figure = Figure(figsize=(1.9 * (total + 1), 4.9), layout="constrained")
-    grid = figure.add_gridspec(3, total + 1, height_ratios=[1.9, 1.3, 1.0])
-    picture(main := figure.add_subplot(grid[0, 0]), scene, "the scene")
-    top = float(search.maps[0].max())
+    figure = Figure(figsize=(3.4 + 1.75 * total, 4.7), layout="constrained")
+    grid = figure.add_gridspec(3, total + 2, width_ratios=[1.9, 0.28, *[1] * total], height_ratios=[1.9, 1.3, 1.0])
+    picture(main := figure.add_subplot(grid[:, 0]), scene, "the scene")
+    top = max(0.25, float(search.maps[0].max()))  # an undecided policy is dark all over
     side = scene.shape[1] // CELL_PX
     for t in range(steps):
         middle = np.array([search.cells[0, t] % side, search.cells[0, t] // side]) * CELL_PX + CELL_PX / 2 - 0.5
         where = search.maps[0, t]
         heat = enlarge(where[0].numpy(), tuple(scene.shape[1:]))
-        axes = figure.add_subplot(grid[0, t + 1])
+        axes = figure.add_subplot(grid[0, t + 2])
         title = f"policy {t + 1}\n{float(entropy(where[None])):.2f} nats"
         picture(axes, heat_over(as_array(scene), heat, 0, top), title)
         for ax, colour in ((main, COLOURS[1]), (axes, "white")):
@@ -70,8 +70,8 @@ def search_steps(scene: Tensor, search: Search, names: Sequence[str], steps: int
             ax.add_patch(Rectangle(corner, GLIMPSE_PX, GLIMPSE_PX, fill=False, ec=colour, lw=1.6, clip_on=True))
         main.text(*(middle - GLIMPSE_PX / 2 + 2), str(t + 1), color="white", fontsize=9, va="top",
                   bbox={"fc": COLOURS[1], "ec": "none", "pad": 1})  # fmt: skip
-        picture(figure.add_subplot(grid[1, t + 1]), search.glimpses[0, t], f"glimpse {t + 1}")
-        _answer(figure.add_subplot(grid[2, t + 1]), search.answers[0, t], names, truth, labelled=t == 0)
+        picture(figure.add_subplot(grid[1, t + 2]), search.glimpses[0, t], f"glimpse {t + 1}")
+        _answer(figure.add_subplot(grid[2, t + 2]), search.answers[0, t], names, truth, labelled=t == 0)
     return figure
 
 
@@ -97,14 +97,12 @@ def gradient_estimates(variances: Mapping[str, float], biases: Mapping[str, tupl
     left, right = figure.subplots(1, 2, sharey=True)
     at = np.arange(len(names))
     left.barh(at, [variances[n] for n in names], color=[COLOURS[k] for k in range(len(names))])
-    left.set_xscale("log")
     left.set_title("variance 方差", fontsize=10)
     left.set_yticks(at, labels=names, fontsize=9)
     left.invert_yaxis()
     right.barh(at, [biases[n][0] for n in names], color=[COLOURS[k] for k in range(len(names))])
-    right.scatter([biases[n][1] for n in names], at, marker="|", s=260, color=INK, zorder=3, label="chance alone")
-    right.set_title("distance of the mean from the exact gradient", fontsize=10)
-    right.legend(fontsize=8, loc="lower right")
+    right.scatter([biases[n][1] for n in names], at, marker="|", s=260, color=INK, zorder=3)
+    right.set_title("mean minus exact gradient, relative; | is chance", fontsize=10)
     for axes in (left, right):
         axes.grid(True, axis="x")
         axes.set_axisbelow(True)
