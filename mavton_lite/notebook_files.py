@@ -125,7 +125,7 @@ def _joined(outputs: Iterable[dict]) -> list[dict]:
 def committed(executed: dict, profile: str) -> dict:
     """An executed notebook as it is stored in `notebooks/`: the reader's own cells with the outputs of that profile.
 
-    The injected parameters go, so do stderr (progress bars, times), cells count from one, and pictures get a palette;
+    The injected parameters go, so do stderr (progress bars, times), cells count from one, and pictures are made smaller;
     a stamp in the metadata tells from which sources the outputs came.
     """
     clean = normalised(executed)
@@ -141,7 +141,8 @@ def committed(executed: dict, profile: str) -> dict:
             if "execution_count" in output:
                 output["execution_count"] = cell["execution_count"]
             if "image/png" in output.get("data", {}):
-                output["data"]["image/png"] = shrunk("".join(output["data"]["image/png"]))
+                kind, picture = shrunk("".join(output["data"].pop("image/png")))
+                output["data"][kind] = picture
     clean["metadata"]["mavton"] = {"profile": profile, "sources": source_digest(clean)}
     return clean
 
