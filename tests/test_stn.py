@@ -28,6 +28,7 @@ from mavton_lite.models.stn import (
     compose,
     crooked,
     moments,
+    pose_spread,
     read,
     spread_px,
 )
@@ -149,6 +150,12 @@ def test_crooked_compose_and_undo():
     assert spread_px(compose(matrices, back), 48, 48).max() < 1e-9, "all straight: no spread, whatever the pose"
     pose = crooked(1, how, DICE(9)).double().expand(500, 2, 3)
     assert spread_px(compose(matrices, compose(back, pose)), 48, 48).max() < 1e-9
+    none = pose_spread(compose(matrices, back), 48)
+    assert all(value < 1e-4 for value in none.values())
+    turned = pose_spread(crooked(4000, Crookedness(30, (1, 1), 0, 0), DICE(0)), 48)
+    assert abs(turned["turn, degrees"] - 60 / math.sqrt(12)) < 0.5 and turned["size, %"] < 1e-3
+    shrunk = pose_spread(crooked(4000, Crookedness(0, (0.5, 0.9), 0, 0.3), DICE(0)), 48)
+    assert shrunk["turn, degrees"] < 1e-3 and 15 < shrunk["size, %"] < 20 and shrunk["place, px"] > 5
     shift = torch.eye(2, 3).repeat(2, 1, 1)
     shift[1, 0, 2] = 2 / 47  # a pixel apart: half a pixel from the mean
     assert torch.allclose(spread_px(shift, 48, 48), torch.tensor([0.5, 0.5]))

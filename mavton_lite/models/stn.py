@@ -187,3 +187,16 @@ def spread_px(matrices: Tensor, height: int, width: int) -> Tensor:
     off = matrices - matrices.mean(0)
     half = torch.tensor([(width - 1) / 2, (height - 1) / 2]).to(matrices)
     return (affine_grid(off, height, width) * half).square().sum(3).mean((1, 2)).sqrt()
+
+
+def pose_spread(matrices: Tensor, side: int) -> dict[str, float]:
+    """How much poses differ in turn, in size and in place: a standard deviation of each.
+
+    The turn is the angle of the rotation nearest to the map, the size the square root of its determinant, the place
+    where it takes the picture's middle.   Shape: (n, 2, 3), of pictures of `side` px.
+    """
+    (a, b), (c, d) = matrices[:, :, :2].permute(1, 2, 0)
+    turn, size = torch.atan2(c - b, a + d) * 180 / math.pi, (a * d - b * c).abs().sqrt()
+    place = (matrices[:, :, 2] - matrices[:, :, 2].mean(0)).norm(dim=1) * (side - 1) / 2
+    return {"turn, degrees": float(turn.std()), "size, %": float(size.log().std() * 100),
+            "place, px": float(place.square().mean().sqrt())}  # fmt: skip

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mavton_lite.data.lessons import Garments
-from mavton_lite.models.stn import Crookedness, GarmentNet, compose, crooked, read, spread_px
+from mavton_lite.models.stn import Crookedness, GarmentNet, compose, crooked, pose_spread, read, spread_px
 from mavton_lite.models.summary import count_parameters
 
 ARMS = ("plain", "plain, wider", "spatial transformer")
@@ -64,6 +64,8 @@ class Arm:
     right: float = 0.0  # share of the test pictures
     before_px: Tensor = field(default_factory=lambda: torch.empty(0))  # (n,), `spread_px` of the distortions
     after_px: Tensor = field(default_factory=lambda: torch.empty(0))  # (n,), of what the classifier sees
+    before: dict[str, float] = field(default_factory=dict)  # `pose_spread` of the distortions ...
+    after: dict[str, float] = field(default_factory=dict)  # ... and of what the classifier sees
     losses: list[float] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -117,5 +119,7 @@ def try_arm(arm: Arm, pictures: Tensor, labels: Tensor, matrices: Tensor) -> Arm
     straight = arm.network.straighten(seen)
     arm.right = float((arm.network(seen).argmax(1) == labels).float().mean())
     arm.before_px = spread_px(matrices, *pictures.shape[2:])
-    arm.after_px = spread_px(compose(matrices, straight.matrix), *pictures.shape[2:])
+    seen_as = compose(matrices, straight.matrix)
+    arm.after_px = spread_px(seen_as, *pictures.shape[2:])
+    arm.before, arm.after = (pose_spread(m, pictures.shape[2]) for m in (matrices, seen_as))
     return arm

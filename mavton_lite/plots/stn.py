@@ -31,7 +31,7 @@ def straightened(straight: Tensor, crooked: Tensor, read: Tensor, matrices: Tens
         axes[1, k].plot(*corners[:2].T, color=COLOURS[0], lw=2.6)  # its upper edge
         axes[1, k].set_xlim(-0.5, side - 0.5)
         axes[1, k].set_ylim(side - 0.5, -0.5)
-    for row, text in enumerate(("as drawn\n原图", "given\n输入", "straightened\n变换后")):
+    for row, text in enumerate(("as drawn\n原图", "given\n输入", "read again\n变换后")):
         axes[row, 0].text(-0.12, 0.5, text, transform=axes[row, 0].transAxes, ha="right", va="center", fontsize=9)
     return figure
 
@@ -54,7 +54,7 @@ def accuracy_and_spread(right: Mapping[str, Sequence[float]], before: Tensor, af
     left.grid(True, axis="x")
     left.set_title("right answers on crooked garments", fontsize=10)
     edges = np.linspace(0, float(max(before.max(), after.quantile(0.99))), 25)
-    for values, name, colour in ((before, "given 输入", COLOURS[6]), (after, "straightened 变换后", COLOURS[1])):
+    for values, name, colour in ((before, "given 输入", COLOURS[6]), (after, "read again 变换后", COLOURS[1])):
         middle.hist(values.clamp(max=edges[-1]).numpy(), edges, color=colour, alpha=0.65, label=name)
         middle.axvline(float(values.median()), color=INK, lw=0.9, ls=":")
     middle.set_title("distance from the mean pose, px", fontsize=10)
