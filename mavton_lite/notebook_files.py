@@ -125,7 +125,7 @@ def _joined(outputs: Iterable[dict]) -> list[dict]:
 def committed(executed: dict, profile: str) -> dict:
     """An executed notebook as it is stored in `notebooks/`: the reader's own cells with the outputs of that profile.
 
-    The injected parameters go, so do stderr (progress bars, times), cells count from one, and pictures are made smaller;
+    The injected parameters go, so do stderr (progress bars, times), cells count from one, pictures are made smaller;
     a stamp in the metadata tells from which sources the outputs came.
     """
     clean = normalised(executed)
