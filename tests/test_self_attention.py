@@ -69,7 +69,7 @@ def test_multi_head_attention_equals_torch(heads, cross):
     with torch.no_grad():
         theirs.in_proj_bias.copy_(noise(24))  # zero at the start: then they would not be tested
         theirs.out_proj.bias.copy_(noise(8))
-    ours = from_torch(theirs).double()
+    ours = from_torch(theirs)
     x, memory = noise(2, 5, 8, seed=1).requires_grad_(), noise(2, 7, 8, seed=2).requires_grad_()
     inputs = [x, memory] if cross else [x]
     with record(ours) as maps:

@@ -98,7 +98,7 @@ def from_torch(module: nn.MultiheadAttention) -> MultiHeadAttention:
         raise ValueError("wanted nn.MultiheadAttention with biases, and without dropout or added keys")
     if not module._qkv_same_embed_dim or not module.batch_first:
         raise ValueError("wanted nn.MultiheadAttention with batch_first=True and one width for queries, keys, values")
-    ours = MultiHeadAttention(module.embed_dim, module.num_heads)
+    ours = MultiHeadAttention(module.embed_dim, module.num_heads).to(module.in_proj_weight)  # its device and precision
     with torch.no_grad():
         for i, layer in enumerate((ours.query, ours.key, ours.value)):
             layer.weight.copy_(module.in_proj_weight.chunk(3)[i])
