@@ -119,11 +119,11 @@ def test_a_mirrored_pair_is_a_pair(pairs):
 
 
 def test_training_beats_every_control_on_what_it_was_trained_on(pairs):
-    settings = at("smoke", steps=100, batch=8)
+    settings = at("smoke", steps=160, batch=8)
     network = build(settings, 0)
     untrained = on_target(attention_of(network, pairs).mean(1), pairs, PATCH).mean()
     losses = fetching.train(network, pairs, settings, 0)
-    assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
+    assert sum(losses[-10:]) < 0.6 * sum(losses[:10])
     given = moved(pairs, settings.smallest, torch.Generator().manual_seed(5))
     trained = on_target(attention_of(network, given).mean(1), given, PATCH).mean()
     rivals = fetching.controls(given, pairs, PATCH)
