@@ -27,6 +27,7 @@ class PersonSettings:
     shape_grid: tuple[int, int] = (16, 12)  # rows, columns the silhouette is blurred through
     shape_ignores: tuple[int, ...] = ()  # LIP labels left out of the silhouette (VITON: the head set)
     kept_labels: tuple[int, ...] = (1, 2, 4, 13)  # LIP labels whose colours are kept: hat, hair, sunglasses, face
+    matching_kept_labels: tuple[int, ...] | None = None  # those the matching module is shown; None: the same
     lower_from_hips: bool = False  # of the lower body keep only what lies below the hips: the old hem is not given away
     garment_labels: tuple[int, ...] = (5, 6, 7)  # upper clothes, dress, coat
     kept_fill: float = -1.0  # colour where nothing is kept (black)
@@ -62,6 +63,15 @@ class DiscriminatorSettings:
 
     width: int = 64
     layers: int = 3  # 3: receptive field 70 px
+
+
+@dataclass(frozen=True)
+class ParserSettings:
+    """The network that labels pictures with LIP classes (`models/parser.py`).   Not CP-VTON's: it takes parses as given."""
+
+    width: int = 64
+    downs: int = 6
+    variation: float = 1.0  # how much grounds, light, colours and framing are varied while it learns; 0: not at all
 
 
 @dataclass(frozen=True)
@@ -119,6 +129,7 @@ class Profile:
     gmm: GMMSettings = field(default_factory=GMMSettings)
     tom: TOMSettings = field(default_factory=TOMSettings)
     discriminator: DiscriminatorSettings = field(default_factory=DiscriminatorSettings)
+    parser: ParserSettings = field(default_factory=ParserSettings)
     loss: LossSettings = field(default_factory=LossSettings)
     train_gmm: TrainSettings = field(default_factory=TrainSettings)
     train_tom: TrainSettings = field(default_factory=TrainSettings)

@@ -60,7 +60,7 @@ class GMMObjective:
     def turns(self, batch: dict) -> Iterator[Turn]:
         """One turn: the matching module's."""
         person = represent(batch, self.profile.person)
-        warp = self.networks["gmm"](person.agnostic, batch["cloth"], batch["cloth_mask"])
+        warp = self.networks["gmm"](person.matching, batch["cloth"], batch["cloth_mask"])
         yield Turn("gmm", self.terms(person, warp))
 
     def terms(self, person: Person, warp: Warp) -> dict[str, Tensor]:
@@ -101,7 +101,7 @@ class TOMObjective:
         weight, image = self.profile.loss, batch["image"]
         person = represent(batch, self.profile.person)
         with torch.no_grad():
-            warp = self.helpers["gmm"](person.agnostic, batch["cloth"], batch["cloth_mask"])
+            warp = self.helpers["gmm"](person.matching, batch["cloth"], batch["cloth_mask"])
         agnostic = blurred_outline(person.agnostic, self.silhouette_noise)
         tryon = self.networks["tom"](agnostic, warp.cloth, warp.mask)
         condition = torch.cat([agnostic, warp.cloth], 1)  # (B, 25, H, W)
@@ -164,13 +164,3 @@ def _frozen(network: nn.Module) -> Iterator[nn.Module]:
     finally:
         for parameter, flag in zip(bare.parameters(), wanted, strict=True):
             parameter.requires_grad_(flag)
-
-
-def build_objective(profile: Profile, experiment: Experiment, gmm: GMM | None = None) -> Objective:
-    """The objective of an experiment.   Raises: ValueError when a try-on stage is given no trained GMM."""
-    profile = experiment.apply(profile)
-    if experiment.stage == "gmm":
-        return GMMObjective(profile)
-    if gmm is None:
-        raise ValueError(f"{experiment.name} wants a trained geometric matching module, got None")
-    return TOMObjective(profile, experiment, gmm)

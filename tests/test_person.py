@@ -98,6 +98,19 @@ def test_settings_are_followed():
         assert ((maps > 0).sum((-1, -2)) == (2 * radius + 1) ** 2).all()
 
 
+def test_the_matching_module_may_be_shown_other_parts():
+    """CP-VTON+ hides hair and lower body from its matching module; nothing else differs between the two."""
+    batch = random_batch(2, (64, 48))
+    plain = represent(batch, PersonSettings())
+    assert plain.matching is plain.agnostic
+    plus = represent(batch, PersonSettings(kept_labels=(2, 9, 13), matching_kept_labels=(13,)))
+    assert torch.equal(plus.agnostic, represent(batch, PersonSettings(kept_labels=(2, 9, 13))).agnostic)
+    assert torch.equal(plus.matching, represent(batch, PersonSettings(kept_labels=(13,))).agnostic)
+    hidden = torch.isin(batch["parse"], torch.tensor([2, 9]))  # (B, H, W)
+    assert hidden.any() and (plus.matching[:, 1:4].movedim(1, -1)[hidden] == -1).all()
+    assert not (plus.agnostic[:, 1:4].movedim(1, -1)[hidden] == -1).all()
+
+
 @pytest.mark.parametrize("key, value", [("image", torch.zeros(3, 64, 48)), ("parse", torch.zeros(2, 64, 47)),
                                         ("keypoints", torch.zeros(2, 25, 3))])  # fmt: skip
 def test_wrong_shapes_are_named(key, value):

@@ -30,6 +30,7 @@ class Person(NamedTuple):
     pose: Tensor  # (B, 18, H, W) a square a key point
     worn_cloth: Tensor  # (B, 3, H, W) the worn garment on `worn_fill`
     worn_mask: Tensor  # (B, 1, H, W) 0 or 1
+    matching: Tensor  # (B, 22, H, W): what the matching module is shown; `agnostic`, unless it keeps other labels
 
 
 def represent(batch: dict, settings: PersonSettings | None = None) -> Person:
@@ -41,21 +42,27 @@ def represent(batch: dict, settings: PersonSettings | None = None) -> Person:
     """
     settings = settings or PersonSettings()
     image, parse, keypoints = _checked(batch)
-    kept = label_mask(parse, settings.kept_labels)  # (B, 1, H, W)
-    if settings.lower_from_hips:
-        kept &= ~(label_mask(parse, LOWER_BODY) & above_hips(keypoints, parse.shape[1]))
     garment = label_mask(parse, settings.garment_labels)  # (B, 1, H, W)
     body = (parse > 0)[:, None] & ~label_mask(parse, settings.shape_ignores)  # (B, 1, H, W)
     silhouette = blur_silhouette(body, settings.shape_grid)
-    head = torch.where(kept, image, settings.kept_fill)  # (B, 3, H, W)
     pose = pose_maps(keypoints, parse.shape[1:], settings.pose_radius_px)
+
+    def kept(labels: tuple[int, ...]) -> Tensor:
+        mask = label_mask(parse, labels)  # (B, 1, H, W)
+        if settings.lower_from_hips:
+            mask &= ~(label_mask(parse, LOWER_BODY) & above_hips(keypoints, parse.shape[1]))
+        return torch.where(mask, image, settings.kept_fill)  # (B, 3, H, W)
+
+    head, other = kept(settings.kept_labels), settings.matching_kept_labels
+    agnostic = torch.cat([silhouette, head, pose], 1)  # (B, 22, H, W)
     return Person(
-        agnostic=torch.cat([silhouette, head, pose], 1),  # (B, 22, H, W)
+        agnostic=agnostic,
         silhouette=silhouette,
         head=head,
         pose=pose,
         worn_cloth=torch.where(garment, image, settings.worn_fill),  # (B, 3, H, W)
         worn_mask=garment.float(),
+        matching=agnostic if other is None else torch.cat([silhouette, kept(other), pose], 1),
     )
 
 

@@ -50,7 +50,7 @@ def paste_warped_cloth(gmm: GMM, settings: PersonSettings) -> Predict:
 
     def predict(batch: dict) -> Prediction:
         person = represent(batch, settings)
-        warp = gmm(person.agnostic, batch["cloth"], batch["cloth_mask"])
+        warp = gmm(person.matching, batch["cloth"], batch["cloth_mask"])
         return Prediction(paste(batch["image"], warp.cloth, warp.mask), warp.mask, warp.grid)
 
     return predict

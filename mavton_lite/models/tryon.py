@@ -24,5 +24,5 @@ class TryOnPipeline(nn.Module):
 
     def forward(self, batch: dict) -> tuple[Person, Warp, TryOn]:
         person = represent(batch, self.person)
-        warp = self.gmm(person.agnostic, batch["cloth"], batch["cloth_mask"])
+        warp = self.gmm(person.matching, batch["cloth"], batch["cloth_mask"])
         return person, warp, self.tom(person.agnostic, warp.cloth, warp.mask)
