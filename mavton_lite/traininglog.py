@@ -15,6 +15,23 @@ import torch
 from torch import Tensor
 
 
+def cut(path: Path, step: int) -> None:
+    """Take the rows after `step` out of a log whose first column is the step; a log without rows goes."""
+    if not path.exists():
+        return
+    with path.open(newline="", encoding="utf-8") as file:
+        header, *rows = list(csv.reader(file)) or [[]]
+    # a row cut short by a crash has too few cells
+    rows = [row for row in rows if len(row) == len(header) and int(row[0]) <= step]
+    if not rows:
+        path.unlink()
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    os.replace(temporary, path)
+
+
 class TrainingLog:
     """log.csv: a row of means every few steps, only ever appended to.
 
@@ -38,22 +55,7 @@ class TrainingLog:
         self._count = 0
         self._pending: tuple[int, float, float] = (step, 0.0, 0.0)
         if active:
-            self._truncate(step)
-
-    def _truncate(self, step: int) -> None:
-        if not self.path.exists():
-            return
-        with self.path.open(newline="", encoding="utf-8") as file:
-            header, *rows = list(csv.reader(file)) or [[]]
-        # a row cut short by a crash has too few cells
-        rows = [row for row in rows if len(row) == len(header) and int(row[0]) <= step]
-        if not rows:
-            self.path.unlink()
-            return
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
-        with temporary.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([header, *rows])
-        os.replace(temporary, self.path)
+            cut(path, step)
 
     def add(
         self, step: int, lr: float, seconds: float, loss: Tensor, terms: dict[str, Tensor]
