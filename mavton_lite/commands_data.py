@@ -22,12 +22,13 @@ class DataMake:
     out: Path | None = None
     """Where to write it; default: runs/PROFILE/atelier."""
     train: int | None = None
-    """Number of training examples; default: the profile's, and so on."""
+    """Number of training examples; default: the profile's."""
     test: int | None = None
+    """Number of test examples; default: the profile's."""
     val: int | None = None
-    """Examples to choose settings by."""
+    """Examples to choose settings by; default: the profile's, but none beside --train or --test."""
     hard: int | None = None
-    """Hard cases: arms in front, long hair over cloth, lettering ..."""
+    """Hard cases (arms in front, long hair over cloth, lettering ...); default: as for --val."""
     size: str | None = None
     """Height x width in pixels, such as 256x192; default: the profile's."""
     seed: int | None = None
@@ -52,7 +53,8 @@ class DataMake:
         for split, n in given.items():
             if n is not None and n % 2:
                 print(f"{split}: examples come in pairs; writing {n + 1:,} for {n:,}", file=sys.stderr)
-        n = counts(profile) | {split: n + n % 2 for split, n in given.items() if n is not None}
+        own = {} if self.train is None and self.test is None else {"val": 0, "hard": 0}
+        n = counts(profile) | own | {split: n + n % 2 for split, n in given.items() if n is not None}
         size = profile.size if self.size is None else _two_numbers("--size", self.size, "x", "HEIGHTxWIDTH")
         shard = _two_numbers("--shard", self.shard, "/", "i/n")
         if self.out is None and (aside := put_aside(root)):

@@ -13,6 +13,8 @@ from worlds import write_viton, write_viton_hd
 
 from mavton_lite import doctor
 from mavton_lite.cli import main
+from mavton_lite.config import LITE
+from mavton_lite.world import counts
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -90,6 +92,22 @@ def test_data_make_writes_a_world_that_checks_out(capsys, tmp_path, monkeypatch)
     assert code == 0 and (tmp_path / "sheet.png").stat().st_size > 10_000 and "sheet.png" in out
     code, _, error = mavton(capsys, "data", "make", "--out", root, *sizes, "--look", "randomised")
     assert code == 1 and "manifest.json: holds the world" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        ((), "{train} train + {test} test + {val} val + {hard} hard"),
+        (("--val", "4"), "{train} train + {test} test + 4 val + {hard} hard"),
+        (("--train", "8"), "8 train + {test} test"),
+        (("--test", "2", "--hard", "6"), "{train} train + 2 test + 6 hard"),
+    ],
+)
+def test_own_counts_bring_no_splits_that_nobody_asked_for(capsys, tmp_path, monkeypatch, arguments, wanted):
+    monkeypatch.setattr("mavton_lite.data.atelier.write_world", lambda root, *a, **k: root / "manifest.json")
+    code, out, _ = mavton(capsys, "data", "make", "--profile", "lite", "--out", str(tmp_path), *arguments)
+    wanted = wanted.format(**{split: f"{n:,}" for split, n in counts(LITE).items()})
+    assert code == 0 and f"part 1/1 of {wanted} examples" in out
 
 
 def test_data_show_knows_other_layouts(capsys, tmp_path, monkeypatch):
