@@ -67,7 +67,7 @@ class DiscriminatorSettings:
 
 @dataclass(frozen=True)
 class ParserSettings:
-    """The network that labels pictures with LIP classes (`models/parser.py`).   Not CP-VTON's: it takes parses as given."""
+    """The network that labels pictures with LIP classes.   Differs: CP-VTON takes parses as given and has none."""
 
     width: int = 64
     downs: int = 6
@@ -133,6 +133,9 @@ class Profile:
     loss: LossSettings = field(default_factory=LossSettings)
     train_gmm: TrainSettings = field(default_factory=TrainSettings)
     train_tom: TrainSettings = field(default_factory=TrainSettings)
+    train_parse: TrainSettings = field(
+        default_factory=lambda: TrainSettings(20_000, 16, 1e-3, schedule="onecycle", flip=True)
+    )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -176,9 +179,11 @@ LITE = Profile(
     gmm=GMMSettings(width=16, downs=3),
     tom=TOMSettings(width=20, downs=5, upsample="nearest", final_norm=False, mask_input=True, gate_reduction=4),
     discriminator=DiscriminatorSettings(width=24, layers=2),
+    parser=ParserSettings(width=16, downs=5),
     loss=_SMALL_LOSS,
     train_gmm=TrainSettings(3_000, 16, 2e-3, schedule="onecycle", flip=True, save_every=250),
     train_tom=TrainSettings(2_600, 8, 1e-3, schedule="onecycle", flip=True, silhouette_noise=0.3, save_every=200),
+    train_parse=TrainSettings(1_500, 16, 3e-3, schedule="onecycle", flip=True, save_every=100),
 )
 
 # Differs: as lite, and so small that every code path runs in seconds; nothing is learnt at this scale.
@@ -194,9 +199,11 @@ SMOKE = Profile(
     gmm=GMMSettings(width=8, downs=2),
     tom=TOMSettings(width=8, downs=4, upsample="nearest", final_norm=False, mask_input=True, gate_reduction=4),
     discriminator=DiscriminatorSettings(width=8, layers=1),
+    parser=ParserSettings(width=8, downs=4),
     loss=_SMALL_LOSS,
     train_gmm=TrainSettings(30, 8, 1e-3, schedule="onecycle", flip=True, save_every=10),
     train_tom=TrainSettings(20, 4, 1e-3, schedule="onecycle", flip=True, silhouette_noise=0.3, save_every=10),
+    train_parse=TrainSettings(40, 8, 5e-3, schedule="onecycle", flip=True, save_every=20),
 )
 
 PROFILES = {p.name: p for p in (SMOKE, LITE, PAPER)}

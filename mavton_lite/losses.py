@@ -42,6 +42,23 @@ def mask_loss(mask: Tensor, target: str, warped: Tensor | None = None, worn: Ten
     return l1(mask, wanted[target])
 
 
+def jaccard(logits: Tensor, labels: Tensor) -> Tensor:
+    """One minus intersection over union with shares for pixels, averaged over the classes that the batch shows.
+
+    1 - mean over c of sum p_c y_c / sum (p_c + y_c - p_c y_c), p the softmax, y 1 where the label is c, else 0: the
+    metric itself, so that a class counts the same however few its pixels are.
+    Source: Rahman and Wang 2016, "Optimizing intersection-over-union in deep neural networks for image segmentation".
+    Shape: logits (B, C, H, W), labels (B, H, W) in 0..C-1 -> ().   Raises: ValueError when the two do not agree.
+    """
+    if logits.ndim != 4 or labels.shape != (len(logits), *logits.shape[2:]):
+        raise ValueError(f"wanted logits (B, C, H, W) and labels (B, H, W), got {logits.shape} and {labels.shape}")
+    shares = logits.float().softmax(1)  # (B, C, H, W)
+    present = labels.unique()
+    right = torch.stack([(shares[:, c] * (labels == c)).sum() for c in present])
+    total = torch.stack([shares[:, c].sum() + (labels == c).sum() for c in present])
+    return 1 - (right / (total - right)).mean()
+
+
 def gan_discriminator(real: Tensor, fake: Tensor, kind: str) -> Tensor:
     """What the discriminator minimises over its logits of real and generated pictures (give it detached ones).
 

@@ -6,6 +6,7 @@ from mavton_lite.config import Profile
 from mavton_lite.models.cpvton import TOM
 from mavton_lite.models.gmm import GMM, PERSON_CHANNELS
 from mavton_lite.models.mavton import MAUNet
+from mavton_lite.models.parser import Parser
 from mavton_lite.models.patchgan import PatchGAN
 
 
@@ -23,3 +24,8 @@ def build_discriminator(profile: Profile) -> PatchGAN:
     """Conditional discriminator: reads [person representation 22, warped cloth 3, picture 3] side by side."""
     settings = profile.discriminator
     return PatchGAN(PERSON_CHANNELS + 3 + 3, settings.width, settings.layers)
+
+
+def build_parser(profile: Profile) -> Parser:
+    """The network that labels pictures of the profile's size with LIP classes."""
+    return Parser(profile.parser, profile.height, profile.width)

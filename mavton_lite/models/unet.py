@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def _instance_norm(x: Tensor) -> Tensor:
+def instance_norm(x: Tensor) -> Tensor:
+    """Instance normalisation, without weights.   Shape: (B, C, H, W) -> same."""
     # One group a channel is instance normalisation, and unlike torch's own keeps channels-last: an eighth of a step.
     return F.group_norm(x, x.shape[1])
 
@@ -60,7 +61,7 @@ class UNet(nn.Module):
             if level == self.downs - 1:
                 break  # the innermost has neither norm nor skip
             if level:
-                x = _instance_norm(x)
+                x = instance_norm(x)
             x = F.leaky_relu(x, 0.2)  # not in place: the skip keeps this tensor
             skips.append(self.gates[f"level{level + 1}"](x) if self.gates else x)
         for level, conv in enumerate(self.up):
@@ -68,7 +69,7 @@ class UNet(nn.Module):
             x = conv(x)
             last = level == self.downs - 1
             if not last or self.final_norm:
-                x = _instance_norm(x)
+                x = instance_norm(x)
             if not last:
                 x = torch.cat([skips.pop(), x], 1)  # (B, 2 c, H, W)
         return x

@@ -1,0 +1,52 @@
+"""Pictures in, LIP labels out: the trained parser at work on pictures of any size, and its score."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mavton_lite.metrics.parsing import Overlap, ParsingScore, overlap, score
+from mavton_lite.models.parser import Parser
+from mavton_lite.objective_parse import lip_labels
+
+BATCH = 32  # pictures at once
+
+
+@torch.no_grad()
+def parse(pictures: Tensor, parser: Parser) -> Tensor:
+    """The LIP label of every pixel.
+
+    Pictures of another size than the parser's are fitted into its frame, whole and undistorted, and what it says is
+    enlarged again before the likeliest label is taken, so that outlines stay smooth.
+    Shape: (B, 3, H, W) in [-1, 1] -> (B, H, W) int64.   Raises: ValueError for another shape or values outside.
+    """
+    if pictures.ndim != 4 or pictures.shape[1] != 3 or not pictures.is_floating_point():
+        raise ValueError(f"wanted float pictures (B, 3, H, W), got {pictures.dtype} {tuple(pictures.shape)}")
+    if pictures.numel() and not pictures.abs().max() <= 1.001:
+        raise ValueError(f"wanted pictures in [-1, 1], found {float(pictures.min()):.3g}..{float(pictures.max()):.3g}")
+    device = next(parser.parameters()).device
+    return torch.cat([_labels(some.to(device), parser) for some in pictures.split(BATCH)]).to(pictures.device)
+
+
+def _labels(pictures: Tensor, parser: Parser) -> Tensor:
+    size = pictures.shape[2:]
+    if tuple(size) == parser.size:
+        return parser(pictures).argmax(1)
+    ratio = min(wanted / given for wanted, given in zip(parser.size, size, strict=True))
+    inner = [min(max(1, round(given * ratio)), wanted) for given, wanted in zip(size, parser.size, strict=True)]
+    small = F.interpolate(pictures, inner, mode="bilinear", align_corners=False, antialias=True)
+    above, left = ((wanted - used) // 2 for wanted, used in zip(parser.size, inner, strict=True))
+    around = (left, parser.size[1] - inner[1] - left, above, parser.size[0] - inner[0] - above)
+    logits = parser(F.pad(small, around, mode="replicate"))
+    logits = logits[..., above : above + inner[0], left : left + inner[1]]
+    return F.interpolate(logits, size, mode="bilinear", align_corners=False).argmax(1)
+
+
+def score_on(parser: Parser, pictures: Tensor, truth: Tensor) -> ParsingScore:
+    """IoU by class of the parser on pictures whose labels are known.   Shape: (n, 3, H, W), (n, H, W)."""
+    counts = [
+        overlap(parse(some, parser), lip_labels(true))
+        for some, true in zip(pictures.split(BATCH), truth.split(BATCH), strict=True)
+    ]
+    return score(Overlap(*map(torch.cat, zip(*counts, strict=True))))
