@@ -57,8 +57,8 @@ class Train:
         profile, data, out = _places(self.profile, self.data, self.out)
         settings = {"seed": SEED if self.seed is None else self.seed, "device": self.device, "devices": self.devices}
         settings |= {"precision": self.precision}
-        if experiment.stage == "tom":
-            fit("gmm", profile, data, out, **settings)
+        if experiment.base:
+            fit(experiment.base, profile, data, out, **settings)
         fit(self.experiment, profile, data, out, **settings, resume=not self.fresh)
         print(f"{self.experiment}: {out / self.experiment}")
         return 0

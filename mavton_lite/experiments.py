@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from mavton_lite.config import Profile, TrainSettings
 
@@ -17,11 +17,17 @@ class Experiment:
     """
 
     name: str
-    stage: Literal["gmm", "tom"]
+    stage: str  # a key of `stages.STAGES`
     gate: str = "none"  # a key of `attention.GATES`, on every skip of the try-on network
     adversarial: bool = False
     note: str = ""
     overrides: tuple[tuple[str, Any], ...] = ()
+    gmm: str = "gmm"  # a try-on stage: the experiment whose matching module warps for it
+
+    @property
+    def base(self) -> str | None:
+        """The experiment that must be finished before this one; its networks stay as they are."""
+        return {"tom": self.gmm, "refine": "viton_coarse"}.get(self.stage)
 
     def apply(self, profile: Profile) -> Profile:
         """The profile with this experiment's overrides.   Raises: ValueError on a setting that does not exist."""
@@ -31,8 +37,7 @@ class Experiment:
 
     def training(self, profile: Profile) -> TrainSettings:
         """The length and optimiser of this experiment's stage."""
-        profile = self.apply(profile)
-        return profile.train_gmm if self.stage == "gmm" else profile.train_tom
+        return getattr(self.apply(profile), f"train_{self.stage}")
 
 
 def _replace(settings: Any, dotted: str, value: Any) -> Any:

@@ -115,7 +115,7 @@ class TOMObjective:
         if weight.l1:
             terms["l1"] = weight.l1 * l1(tryon.image, image)
         if weight.perceptual:
-            with _tiles(image):
+            with tiles(image):
                 terms["perceptual"] = weight.perceptual * self.helpers["perceptual"](tryon.image, image)
         if weight.mask:
             terms["mask"] = weight.mask * mask_loss(tryon.mask, weight.mask_target, warp.mask, person.worn_mask)
@@ -141,13 +141,13 @@ def blurred_outline(agnostic: Tensor, noise: float) -> Tensor:
     return torch.cat([(silhouette + smooth).clamp(-1, 1), rest], 1)
 
 
-def _tiles(at: Tensor) -> contextlib.AbstractContextManager:
+def tiles(at: Tensor) -> contextlib.AbstractContextManager:
     """bfloat16 for a frozen network on a CPU with matrix tiles (AMX), where it is three times as fast.
 
     The networks that learn stay in the precision that the trainer was asked for.
     """
-    tiles = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    return torch.autocast("cpu", torch.bfloat16) if at.device.type == "cpu" and tiles() else contextlib.nullcontext()
+    has_tiles = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    return torch.autocast("cpu", torch.bfloat16) if at.device.type == "cpu" and has_tiles() else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

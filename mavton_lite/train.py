@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 from lightning_fabric import Fabric
 from torch import Tensor
 from tqdm import tqdm
@@ -19,10 +21,10 @@ from mavton_lite import checkpoint
 from mavton_lite.config import SEED, Profile
 from mavton_lite.experiments import Experiment, get_experiment
 from mavton_lite.feed import feed
-from mavton_lite.models.build import build_gmm
-from mavton_lite.objectives import Objective, Turn, build_objective
+from mavton_lite.objectives import Objective, Turn
 from mavton_lite.schedule import build_scheduler, seed_of
-from mavton_lite.trained import Trained, fingerprint, finished, gmm_weights, same_fingerprint
+from mavton_lite.stages import build_network, build_objective
+from mavton_lite.trained import Trained, fingerprint, finished, finished_weights, same_fingerprint
 from mavton_lite.traininglog import Stopper, TrainingLog
 
 
@@ -46,7 +48,7 @@ class Job:
     profile: Profile
     data: Path
     folder: Path
-    gmm: Path
+    base: Path | None
     seed: int
     resume: bool
     progress: bool
@@ -67,30 +69,42 @@ def fit(
     resume: bool = True,
     progress: bool = True,
     max_seconds: float | None = None,
-    gmm: Path | None = None,
+    base: Path | None = None,
 ) -> Trained:
     """Train one experiment into `out/<experiment>`, or go on with it, or return at once when it is done.
 
     Writes config.json, log.csv, last.safetensors while it runs; final.safetensors and final.json at the end. What was
-    trained with other settings, another seed or other data is moved aside, never overwritten. A try-on stage needs the
-    finished matching module in `gmm` (default `out/gmm`). On the CPU a run that was stopped and resumed ends with the
-    same bits. `devices` processes share each batch; `max_seconds` stops early and saves.
-    Raises: ValueError for unknown names, a missing GMM or a batch that cannot be shared; NonFiniteLoss;
+    trained with other settings, another seed or other data is moved aside, never overwritten. A stage that builds on
+    another needs that one finished in `base` (default: its folder in `out`, such as `out/gmm`). On the CPU a run that
+    was stopped and resumed ends with the same bits. `devices` processes share each batch; `max_seconds` stops early and
+    saves. Of several processes that ask for the same training one does it and the others wait.
+    Raises: ValueError for unknown names, a missing base or a batch that cannot be shared; NonFiniteLoss;
     KeyboardInterrupt, after saving.
     """
     started = time.monotonic()
     chosen, out = get_experiment(experiment), Path(out)
-    gmm = Path(gmm) if gmm else out / "gmm"
+    base = Path(base) if base else out / chosen.base if chosen.base else None
     batch = chosen.training(profile).batch
     if devices < 1 or batch % devices:
         raise ValueError(f"a batch of {batch} cannot be shared by {devices} devices")
     job = Job(
-        chosen, chosen.apply(profile), Path(data), out / chosen.name, gmm, seed, resume, progress,
-        None if max_seconds is None else started + max_seconds, fingerprint(chosen, profile, data, seed, gmm),
+        chosen, profile, Path(data), out / chosen.name, base, seed, resume, progress,
+        None if max_seconds is None else started + max_seconds, fingerprint(chosen, profile, data, seed, base),
     )  # fmt: skip
     if resume and (done := finished(job.folder, job.fingerprint)):
         return done
-    return fabric_for(device, devices, precision).launch(_run, job)
+    with _alone(job.folder):
+        if resume and (done := finished(job.folder, job.fingerprint)):
+            return done  # another process has made it meanwhile
+        return fabric_for(device, devices, precision).launch(_run, job)
+
+
+def _alone(folder: Path) -> contextlib.AbstractContextManager:
+    """Keeps other processes out of a training's folder; those that a launcher started belong together."""
+    if "LOCAL_RANK" in os.environ:
+        return contextlib.nullcontext()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder.with_name(f".{folder.name}.lock"))
 
 
 def fabric_for(device: str = "auto", devices: int = 1, precision: str | None = None) -> Fabric:
@@ -132,13 +146,13 @@ class _Training:
             self.step, self.seconds = header["step"], header["seconds"]
 
     def _build(self) -> Objective:
-        experiment, profile = self.job.experiment, self.job.profile
-        gmm = None
-        if experiment.stage == "tom":
-            gmm = build_gmm(profile)
-            checkpoint.read_weights(gmm_weights(self.job.gmm), {"gmm": gmm})
+        experiment, profile, base = self.job.experiment, self.job.profile, None
+        if experiment.base:
+            on = get_experiment(experiment.base)
+            base = build_network(on, profile)
+            checkpoint.read_weights(finished_weights(self.job.base, on), {on.stage: base})
             torch.manual_seed(self.job.seed)  # building it used random numbers
-        objective = build_objective(profile, experiment, gmm)
+        objective = build_objective(profile, experiment, base)
         for network in (*objective.networks.values(), *objective.helpers.values()):
             network.to(memory_format=torch.channels_last)  # 1.3 to 1.6 times as fast on a CPU
         for helper in objective.helpers.values():

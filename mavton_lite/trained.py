@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from mavton_lite import checkpoint
-from mavton_lite.config import Profile, as_dict
+from mavton_lite.config import Profile
 from mavton_lite.experiments import Experiment, get_experiment
-from mavton_lite.models.build import build_gmm, build_tom
 from mavton_lite.models.tryon import TryOnPipeline
+from mavton_lite.stages import build_network, settings_of, stage_of, structure_of
 
 
 @dataclass(frozen=True)
@@ -48,54 +49,48 @@ def data_digest(root: Path) -> str | None:
     return checkpoint.file_digest(pairs) if pairs.exists() else None
 
 
-def _relevant(experiment: Experiment, profile: Profile) -> dict[str, Any]:
-    """The settings that decide how this experiment's network comes out."""
-    profile = experiment.apply(profile)
-    loss = as_dict(profile.loss)
-    warp_terms = [k for k in loss if k.startswith("warp_")]
-    train = as_dict(experiment.training(profile))
-    del train["save_every"]
-    person, gmm = as_dict(profile.person), as_dict(profile.gmm)
-    common = {"size": list(profile.size), "person": person, "gmm": gmm, "train": train}
-    if experiment.stage == "gmm":
-        return common | {"loss": {k: loss[k] for k in warp_terms}}
-    loss = {k: v for k, v in loss.items() if k not in warp_terms}
-    if not experiment.adversarial:
-        loss = {k: v for k, v in loss.items() if k not in ("adversarial", "gan")}
-    discriminator = as_dict(profile.discriminator) if experiment.adversarial else None
-    return common | {"loss": loss, "tom": as_dict(profile.tom), "discriminator": discriminator}
-
-
-def fingerprint(experiment: Experiment, profile: Profile, data: Path, seed: int, gmm: Path) -> dict[str, Any]:
+def fingerprint(
+    experiment: Experiment, profile: Profile, data: Path, seed: int, base: Path | None = None
+) -> dict[str, Any]:
     """Everything a training depends on, in plain JSON types; config.json holds it.
 
-    Raises: ValueError when a try-on stage has no finished matching module in `gmm`, or one of other settings.
+    `base` is the folder of the training it builds on.
+    Raises: ValueError when there is no finished one, or one of other settings.
     """
     kind = {"stage": experiment.stage, "gate": experiment.gate, "adversarial": experiment.adversarial}
-    settings = _relevant(experiment, profile)
+    settings = settings_of(experiment, profile)
     content = {"experiment": kind, "settings": settings, "seed": seed, "data": data_digest(data), "gmm": None}
-    if experiment.stage == "tom":
-        weights = gmm_weights(gmm)
-        other = checkpoint.read_json(gmm / "config.json")["settings"]
-        wanted = {k: settings[k] for k in ("size", "person", "gmm")}
-        if differs := _differing({k: other.get(k) for k in wanted}, wanted):
-            raise ValueError(f"{gmm}: trained with another {', '.join(differs)}; run fit('gmm', ...) with this profile")
-        content["gmm"] = checkpoint.read_json(weights.with_name("final.json"))["weights_sha256"]
+    if experiment.base:
+        on = get_experiment(experiment.base)
+        weights = finished_weights(base, on)
+        if differs := _other_structure(base, on, profile):
+            raise ValueError(f"{base}: trained with another {differs}; run fit({on.name!r}, ...) with this profile")
+        content[on.stage] = _weights_digest(weights)
     return content
 
 
-def gmm_weights(folder: Path) -> Path:
-    """The weights of a finished matching module.   Raises: ValueError saying how to make them."""
+def finished_weights(folder: Path, experiment: Experiment) -> Path:
+    """The weights of a finished training.   Raises: ValueError saying how to make them."""
     if not (folder / "final.json").exists():
-        raise ValueError(f"{folder}: no finished geometric matching module; run fit('gmm', ...) first")
+        raise ValueError(f"{folder}: no finished {stage_of(experiment).title}; run fit({experiment.name!r}, ...) first")
     return folder / "final.safetensors"
 
 
-def _differing(found: Any, wanted: Any, path: str = "") -> list[str]:
+def _weights_digest(weights: Path) -> str:
+    return checkpoint.read_json(weights.with_name("final.json"))["weights_sha256"]
+
+
+def _other_structure(folder: Path, experiment: Experiment, profile: Profile) -> str:
+    """Dotted names of settings that a training does not share with the profile; some change no weight's shape."""
+    wanted, found = structure_of(experiment, profile), checkpoint.read_json(folder / "config.json")["settings"]
+    return ", ".join(differing({k: found.get(k) for k in wanted}, wanted))
+
+
+def differing(found: Any, wanted: Any, path: str = "") -> list[str]:
     """Dotted names of what differs between two JSON values, tuples and lists being one."""
     if isinstance(found, dict) and isinstance(wanted, dict):
         keys = [*wanted, *(k for k in found if k not in wanted)]
-        return [name for k in keys for name in _differing(found.get(k), wanted.get(k), f"{path}.{k}" if path else k)]
+        return [name for k in keys for name in differing(found.get(k), wanted.get(k), f"{path}.{k}" if path else k)]
     return [] if checkpoint.digest(found) == checkpoint.digest(wanted) else [path]
 
 
@@ -103,7 +98,7 @@ def same_fingerprint(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]
     """Dotted names of what differs; a data set that is not there any more is taken on trust."""
     if wanted["data"] is None:
         found, wanted = found | {"data": None}, wanted
-    return _differing(found, wanted)
+    return differing(found, wanted)
 
 
 def finished(folder: Path, wanted: dict[str, Any]) -> Trained | None:
@@ -116,31 +111,41 @@ def finished(folder: Path, wanted: dict[str, Any]) -> Trained | None:
     return Trained(card["experiment"], folder, card["steps"], True, card["seconds"])
 
 
-def load_pipeline(
-    experiment: str, profile: Profile, out: Path, device: str | torch.device = "cpu", gmm: Path | None = None
-) -> TryOnPipeline:
-    """The finished matching module and try-on network of `out`, in evaluation mode.
+def load(
+    experiment: str, profile: Profile, out: Path, device: str | torch.device = "cpu", base: Path | None = None
+) -> nn.Module:
+    """What a finished training of `out` is used with, in evaluation mode: a network, or a pipeline with its base's.
 
-    Raises: ValueError when one of them is not finished, does not fit the profile, or when the try-on network was
-    trained on the warps of another matching module.
+    Raises: ValueError when a training is not finished, does not fit the profile, or was made on another base.
     """
-    chosen = get_experiment(experiment)
-    if chosen.stage != "tom":
-        raise ValueError(f"{experiment} is no try-on network; wanted one of stage 'tom'")
-    profile, out = chosen.apply(profile), Path(out)
-    gmm, folder = Path(gmm) if gmm else out / "gmm", out / chosen.name
+    chosen, out = get_experiment(experiment), Path(out)
+    folder = out / chosen.name
+    networks = [_read(chosen, profile, folder)]
+    if chosen.base:
+        on = get_experiment(chosen.base)
+        base = Path(base) if base else out / on.name
+        networks.append(_read(on, profile, base))
+        if checkpoint.read_json(folder / "config.json")[on.stage] != _weights_digest(base / "final.safetensors"):
+            raise ValueError(f"{folder}: was trained on another {stage_of(on).title} than {base}; train it again")
+    ready = stage_of(chosen).assemble(chosen.apply(profile), *networks, *[None] * (2 - len(networks)))
+    ready.to(device).to(memory_format=torch.channels_last)
+    return ready.eval().requires_grad_(False)
+
+
+def _read(experiment: Experiment, profile: Profile, folder: Path) -> nn.Module:
     if not (folder / "final.json").exists():
-        raise ValueError(f"{folder}: not finished; run fit({experiment!r}, ...)")
-    weights = gmm_weights(gmm)
-    config = checkpoint.read_json(folder / "config.json")
-    wanted = {k: _relevant(chosen, profile)[k] for k in ("size", "person", "gmm", "tom")}
-    # some of these, such as the way of enlarging, change no weight's shape and would go unnoticed
-    if differs := _differing({k: config["settings"].get(k) for k in wanted}, wanted):
-        raise ValueError(f"{folder}: trained with another {', '.join(differs)} than this profile's; train it again")
-    if config["gmm"] != checkpoint.read_json(weights.with_name("final.json"))["weights_sha256"]:
-        raise ValueError(f"{folder}: was trained on the warps of another matching module than {gmm}; train it again")
-    pipeline = TryOnPipeline(build_gmm(profile), build_tom(profile, chosen.gate), profile.person)
-    checkpoint.read_weights(weights, {"gmm": pipeline.gmm})
-    checkpoint.read_weights(folder / "final.safetensors", {"tom": pipeline.tom})
-    pipeline.to(device).to(memory_format=torch.channels_last)
-    return pipeline.eval().requires_grad_(False)
+        raise ValueError(f"{folder}: not finished; run fit({experiment.name!r}, ...)")
+    if differs := _other_structure(folder, experiment, profile):
+        raise ValueError(f"{folder}: trained with another {differs} than this profile's; train it again")
+    network = build_network(experiment, profile)
+    checkpoint.read_weights(folder / "final.safetensors", {experiment.stage: network})
+    return network
+
+
+def load_pipeline(
+    experiment: str, profile: Profile, out: Path, device: str | torch.device = "cpu", base: Path | None = None
+) -> TryOnPipeline:
+    """`load` of a try-on model.   Raises: ValueError as `load` does, and when the experiment makes no try-ons."""
+    if not stage_of(get_experiment(experiment)).tryon:
+        raise ValueError(f"{experiment} is no try-on network; it ends in no picture")
+    return load(experiment, profile, out, device, base)

@@ -59,10 +59,12 @@ def load_model(
     """
     from mavton_lite.config import LITE
     from mavton_lite.experiments import EXPERIMENTS
+    from mavton_lite.stages import stage_of
 
     experiment = MODELS.get(model, model)
-    if experiment not in EXPERIMENTS or EXPERIMENTS[experiment].stage != "tom":
-        known = [*MODELS, *(e.name for e in EXPERIMENTS.values() if e.stage == "tom")]
+    wearable = [e.name for e in EXPERIMENTS.values() if stage_of(e).tryon]
+    if experiment not in wearable:
+        known = [*MODELS, *wearable]
         raise ValueError(f"unknown model {model!r}; known: {', '.join(known)}")
     if checkpoints is not None:
         from mavton_lite.trained import load_pipeline

@@ -164,7 +164,7 @@ def test_a_released_model_that_was_changed_is_refused(finished_out, tmp_path):
 def test_a_pipeline_keeps_to_its_own_warps(finished_out):
     card = checkpoint.read_json(finished_out / "gmm/final.json")
     checkpoint.write_json(finished_out / "gmm/final.json", card | {"weights_sha256": "0" * 64})
-    with pytest.raises(ValueError, match="another matching module"):
+    with pytest.raises(ValueError, match="another geometric matching module"):
         load_pipeline("ma_vton", SMOKE, finished_out)
     with pytest.raises(ValueError, match="not finished"):
         load_pipeline("cp_vton", SMOKE, finished_out)

@@ -17,8 +17,9 @@ from mavton_lite.data.person import represent
 from mavton_lite.experiments import EXPERIMENTS, Experiment, get_experiment
 from mavton_lite.losses import gan_generator
 from mavton_lite.models.build import build_gmm
-from mavton_lite.objectives import GMMObjective, blurred_outline, build_objective
+from mavton_lite.objectives import GMMObjective, blurred_outline
 from mavton_lite.schedule import batch_indices, build_scheduler, mirrored, seed_of
+from mavton_lite.stages import build_network, build_objective
 from mavton_lite.train import NonFiniteLoss, fit
 from mavton_lite.trained import data_digest, load_pipeline
 
@@ -190,9 +191,9 @@ def test_experiments_are_one_line_each():
         get_experiment("gnm")
     with pytest.raises(ValueError, match="LossSettings has no setting 'l3'"):
         Experiment("x", "tom", overrides=(("loss.l3", 1.0),)).apply(LITE)
-    gmm = build_gmm(SMOKE)
-    for experiment in EXPERIMENTS.values():  # every gate and override can be built
-        build_objective(SMOKE, experiment, gmm)
+    for experiment in EXPERIMENTS.values():  # every gate and override can be built, on what it builds on
+        base = build_network(get_experiment(experiment.base), SMOKE) if experiment.base else None
+        build_objective(SMOKE, experiment, base)
 
 
 @pytest.mark.parametrize("name", ["gmm", "ma_vton"])
@@ -306,7 +307,7 @@ def test_what_was_trained_otherwise_is_moved_aside(straight, data, tmp_path):
         fit("gmm", shortened(lr=2e-3), data, out, seed=1, **QUIET)
     assert_same_weights(weights(out / "gmm.old-1"), old)
     assert not torch.equal(weights(out / "gmm")["gmm.regression.linear.weight"], old["gmm.regression.linear.weight"])
-    with pytest.raises(ValueError, match="another matching module"):
+    with pytest.raises(ValueError, match="another geometric matching module"):
         load_pipeline("ma_vton", shortened(), out)
     with pytest.warns(UserWarning, match=r"another gmm; moved to ma_vton\.old-1"):
         fit("ma_vton", shortened(), data, out, **QUIET)
@@ -337,9 +338,9 @@ def test_a_try_on_stage_wants_its_matching_module(straight, data, tmp_path):
     wider = dataclasses.replace(shortened(), gmm=dataclasses.replace(SMOKE.gmm, width=12))
     with pytest.raises(ValueError, match=r"trained with another gmm\.width"):
         fit("cp_vton", wider, data, with_gmm(straight, tmp_path), **QUIET)
-    assert fit("cp_vton", shortened(1), data, tmp_path / "seed1", gmm=straight / "gmm", seed=1, **QUIET).finished
+    assert fit("cp_vton", shortened(1), data, tmp_path / "seed1", base=straight / "gmm", seed=1, **QUIET).finished
     assert not (tmp_path / "cp_vton").exists()
-    load_pipeline("cp_vton", shortened(1), tmp_path / "seed1", gmm=straight / "gmm")
+    load_pipeline("cp_vton", shortened(1), tmp_path / "seed1", base=straight / "gmm")
 
 
 def test_a_trained_pipeline_is_the_one_that_was_trained(straight):

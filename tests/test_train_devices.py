@@ -56,7 +56,7 @@ def test_two_processes_keep_one_network(tmp_path):
     # The try-on network has no batch norm, so two halves of a batch are worth the whole. (Each process draws its own
     # noise on the silhouettes, so that is off.)
     quiet = shortened(3, 2, silhouette_noise=0.0)
-    fit("ma_vton", quiet, data, tmp_path / "one", device="cpu", progress=False, gmm=two / "gmm")
+    fit("ma_vton", quiet, data, tmp_path / "one", device="cpu", progress=False, base=two / "gmm")
     whole, halves = rows(tmp_path / "one/ma_vton"), rows(two / "ma_vton")
     assert len(whole) == 3
     for a, b in zip(whole, halves, strict=True):

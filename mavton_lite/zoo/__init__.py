@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from mavton_lite import checkpoint
 from mavton_lite.config import Profile, as_dict
 from mavton_lite.experiments import get_experiment
-from mavton_lite.models.build import build_gmm, build_tom
 from mavton_lite.models.tryon import TryOnPipeline
-from mavton_lite.trained import load_pipeline
+from mavton_lite.stages import build_network, stage_of
+from mavton_lite.trained import load
 
 ZOO = Path(__file__).parent
 LICENCE = "MIT"
@@ -33,33 +34,34 @@ def release(
     *,
     metrics: dict[str, Any] | None = None,
     folder: Path | None = None,
-    gmm: Path | None = None,
+    base: Path | None = None,
 ) -> Path:
     """Write `<name>.safetensors` (half precision) and `<name>.json` of a finished training; returns the card's path.
 
+    What it builds on, such as the matching module of a try-on network, goes into the same file.
     Raises: ValueError when it is not finished or does not fit the profile, or when a weight has no half-precision form.
     """
-    pipeline = load_pipeline(experiment, profile, out, gmm=gmm)
+    chosen, ready = get_experiment(experiment), load(experiment, profile, out, base=base)
     name, folder = name or experiment, folder or ZOO
     tensors = {}
-    for key, value in pipeline.state_dict().items():
+    for key, value in ready.state_dict().items():
         tensors[key] = value.half() if value.is_floating_point() else value
         if not torch.isfinite(tensors[key]).all():
             raise ValueError(f"{experiment}: {key} does not fit into half precision")
     weights = checkpoint.save_tensors(folder / f"{name}.safetensors", tensors)
     settings = checkpoint.read_json(Path(out) / experiment / "config.json")
+    trained = [get_experiment(n) for n in (chosen.base, experiment) if n]
+    networks = {e.stage: build_network(e, profile) for e in trained}
     card = {
         "name": name,
         "experiment": experiment,
-        "gate": get_experiment(experiment).gate,
-        "adversarial": get_experiment(experiment).adversarial,
-        "profile": as_dict(get_experiment(experiment).apply(profile)),
+        "gate": chosen.gate,
+        "adversarial": chosen.adversarial,
+        "profile": as_dict(chosen.apply(profile)),
         "seed": settings["seed"],
+        "steps": checkpoint.read_json(Path(out) / experiment / "final.json")["steps"],
         "data": settings["data"],
-        "parameters": {
-            "gmm": sum(p.numel() for p in pipeline.gmm.parameters()),
-            "tom": sum(p.numel() for p in pipeline.tom.parameters()),
-        },
+        "parameters": {stage: sum(p.numel() for p in network.parameters()) for stage, network in networks.items()},
         "sha256": checkpoint.file_digest(weights),
         "precision": "float16",
         "metrics": metrics or {},
@@ -76,8 +78,10 @@ def read_card(name: str, folder: Path | None = None) -> dict[str, Any]:
     return checkpoint.read_json(folder / f"{name}.json")
 
 
-def load_released(name: str, device: str | torch.device = "cpu", folder: Path | None = None) -> TryOnPipeline:
-    """A released model, in single precision and evaluation mode.
+def load_released(
+    name: str, device: str | torch.device = "cpu", folder: Path | None = None
+) -> TryOnPipeline | nn.Module:
+    """A released model, in single precision and evaluation mode: a pipeline, or the network of another stage.
 
     Raises: ValueError for an unknown name, or weights that are not the card's.
     """
@@ -86,12 +90,11 @@ def load_released(name: str, device: str | torch.device = "cpu", folder: Path | 
     tensors, _ = checkpoint.load_tensors(weights)
     if (found := checkpoint.file_digest(weights)) != card["sha256"]:
         raise ValueError(f"{weights}: sha256 is {found}, its card says {card['sha256']}")
-    profile = released_profile(card)
-    pipeline = TryOnPipeline(build_gmm(profile), build_tom(profile, card["gate"]), profile.person)
-    checkpoint.load_weights(
-        pipeline, {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}, weights
-    )
-    return pipeline.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
+    chosen, profile = get_experiment(card["experiment"]), released_profile(card)
+    base = build_network(get_experiment(chosen.base), profile) if chosen.base else None
+    ready = stage_of(chosen).assemble(profile, build_network(chosen, profile), base)
+    checkpoint.load_weights(ready, {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}, weights)
+    return ready.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
 def released_profile(card: dict[str, Any]) -> Profile:
