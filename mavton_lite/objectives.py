@@ -146,8 +146,8 @@ def tiles(at: Tensor) -> contextlib.AbstractContextManager:
 
     The networks that learn stay in the precision that the trainer was asked for.
     """
-    has_tiles = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    return torch.autocast("cpu", torch.bfloat16) if at.device.type == "cpu" and has_tiles() else contextlib.nullcontext()
+    there = at.device.type == "cpu" and getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
+    return torch.autocast("cpu", torch.bfloat16) if there else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
