@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mavton_lite.traininglog import cut
 
-POINTS = 100  # measurements in a training; each costs about one step more
+POINTS, SELDOM = 100, 5  # measurements in a training, and steps between two at least: each costs one or two steps more
 TOTAL, ALONG = "all", "along_"  # columns beside the terms': the whole gradient's norm, a term's cosine with the rest
 
 
@@ -65,7 +65,7 @@ class GradientLog:
     """
 
     def __init__(self, path: Path, step: int, steps: int, active: bool = True):
-        self.path, self.every, self.active = path, max(1, steps // POINTS), active
+        self.path, self.every, self.active = path, max(SELDOM, steps // POINTS), active
         if active:
             cut(path, step)
 

@@ -8,6 +8,7 @@ import os
 import time
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from mavton_lite import checkpoint
 from mavton_lite.config import SEED, Profile
 from mavton_lite.experiments import Experiment, get_experiment
 from mavton_lite.feed import feed
+from mavton_lite.gradients import GradientLog, measure
 from mavton_lite.objectives import Objective, Turn
 from mavton_lite.schedule import build_scheduler, seed_of
 from mavton_lite.stages import build_network, build_objective
@@ -53,6 +55,7 @@ class Job:
     resume: bool
     progress: bool
     deadline: float | None  # of time.monotonic()
+    gradients: bool
     fingerprint: dict[str, Any]
 
 
@@ -70,12 +73,14 @@ def fit(
     progress: bool = True,
     max_seconds: float | None = None,
     base: Path | None = None,
+    gradients: bool = True,
 ) -> Trained:
     """Train one experiment into `out/<experiment>`, or go on with it, or return at once when it is done.
 
-    Writes config.json, log.csv, last.safetensors while it runs; final.safetensors and final.json at the end. What was
-    trained with other settings, another seed or other data is moved aside, never overwritten. A stage that builds on
-    another needs that one finished in `base` (default: its folder in `out`, such as `out/gmm`). On the CPU a run that
+    Writes config.json, log.csv, last.safetensors while it runs; final.safetensors and final.json at the end; with
+    `gradients`, which changes no weight, how hard each term pulls (gradients.csv, on one device only). What was trained
+    with other settings, another seed or other data is moved aside, never overwritten. A stage that builds on another
+    needs that one finished in `base` (default: its folder in `out`, such as `out/gmm`). On the CPU a run that
     was stopped and resumed ends with the same bits. `devices` processes share each batch; `max_seconds` stops early and
     saves. Of several processes that ask for the same training one does it and the others wait.
     Raises: ValueError for unknown names, a missing base or a batch that cannot be shared; NonFiniteLoss;
@@ -89,7 +94,8 @@ def fit(
         raise ValueError(f"a batch of {batch} cannot be shared by {devices} devices")
     job = Job(
         chosen, profile, Path(data), out / chosen.name, base, seed, resume, progress,
-        None if max_seconds is None else started + max_seconds, fingerprint(chosen, profile, data, seed, base),
+        None if max_seconds is None else started + max_seconds, gradients,
+        fingerprint(chosen, profile, data, seed, base),
     )  # fmt: skip
     if resume and (done := finished(job.folder, job.fingerprint)):
         return done
@@ -144,6 +150,8 @@ class _Training:
         if self.last.exists():
             header = checkpoint.load_state(self.last, self.bare, self.optimisers, self.schedulers)
             self.step, self.seconds = header["step"], header["seconds"]
+        watched = job.gradients and fabric.world_size == 1
+        self.pulls = GradientLog(job.folder / "gradients.csv", self.step, self.settings.steps, watched)
 
     def _build(self) -> Objective:
         experiment, profile, base = self.job.experiment, self.job.profile, None
@@ -206,13 +214,16 @@ class _Training:
         torch.manual_seed(seed_of("noise", self.job.seed, self.step, self.fabric.global_rank))
         terms: dict[str, Tensor] = {}
         total = torch.zeros(())
-        turns = self.objective.turns(batch)
+        turns, pulls = self.objective.turns(batch), {}
         while True:
             with self.fabric.autocast():
                 turn = next(turns, None)
             if turn is None:
                 break
             self._check(turn)
+            if self.pulls.due(self.step):
+                keep = partial(self.fabric.backward, retain_graph=True)
+                pulls |= measure(turn.terms, self.bare[turn.player], keep)
             loss = turn.loss
             self.steppers[turn.player].zero_grad(set_to_none=True)
             self.fabric.backward(loss)
@@ -221,6 +232,8 @@ class _Training:
             total = loss.detach() if turn.player == main else total
         for scheduler in self.schedulers.values():
             scheduler.step()
+        if pulls:
+            self.pulls.add(self.step, pulls)
         return terms, total
 
     def _check(self, turn: Turn) -> None:

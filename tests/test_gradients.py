@@ -8,8 +8,12 @@ import math
 import pytest
 import torch
 from torch import nn
+from trainings import shortened
+from worlds import write_viton
 
-from mavton_lite.gradients import POINTS, GradientLog, measure
+from mavton_lite import checkpoint
+from mavton_lite.gradients import POINTS, SELDOM, GradientLog, measure
+from mavton_lite.train import fit
 
 
 def two_weights() -> nn.Linear:
@@ -58,13 +62,41 @@ def test_a_step_goes_on_as_if_nothing_had_been_measured():
 
 def test_the_log_is_cut_where_a_training_goes_on(tmp_path):
     path = tmp_path / "gradients.csv"
-    log = GradientLog(path, 0, 3 * POINTS)
-    assert [s for s in range(8) if log.due(s)] == [0, 3, 6]
-    for step in (0, 3, 6):
+    log = GradientLog(path, 0, 30 * POINTS)
+    assert [s for s in range(80) if log.due(s)] == [0, 30, 60]
+    for step in (0, 30, 60):
         log.add(step, {"l1": 0.123456789, "all": 2.0})
-    GradientLog(path, 4, 3 * POINTS).add(6, {"l1": 1.0, "all": 2.0})
+    GradientLog(path, 40, 30 * POINTS).add(60, {"l1": 1.0, "all": 2.0})
     with path.open() as file:
         rows = list(csv.DictReader(file))
-    assert [row["step"] for row in rows] == ["1", "4", "7"] and rows[0]["l1"] == "0.12346" and rows[2]["l1"] == "1"
+    assert [row["step"] for row in rows] == ["1", "31", "61"] and rows[0]["l1"] == "0.12346" and rows[2]["l1"] == "1"
     assert not GradientLog(tmp_path / "other.csv", 0, 5, active=False).due(0)
-    assert [GradientLog(tmp_path / "short.csv", 0, 5).due(s) for s in range(3)] == [True] * 3
+    assert [s for s in range(11) if GradientLog(tmp_path / "short.csv", 0, 5).due(s)] == [0, SELDOM, 2 * SELDOM]
+
+
+def test_a_training_that_is_watched_ends_with_the_same_weights(tmp_path):
+    data = write_viton(tmp_path / "world", 6, 2)
+    quick = {"device": "cpu", "progress": False}
+    fit("gmm", shortened(2), data, tmp_path / "yes", **quick)
+    base = tmp_path / "yes" / "gmm"
+    for name, watched in (("yes", True), ("no", False)):
+        fit("ma_vton", shortened(SELDOM + 1), data, tmp_path / name, **quick, base=base, gradients=watched)
+    yes, no = (checkpoint.load_tensors(tmp_path / n / "ma_vton" / "final.safetensors")[0] for n in ("yes", "no"))
+    assert all(torch.equal(value, no[key]) for key, value in yes.items())
+    assert not (tmp_path / "no" / "ma_vton" / "gradients.csv").exists()
+    with (tmp_path / "yes" / "ma_vton" / "gradients.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == [1, SELDOM + 1]
+    terms = ("l1", "perceptual", "mask", "adversarial")
+    assert list(rows[0]) == ["step", "discriminator", *terms, "all", *(f"along_{t}" for t in terms)]
+    norms = [float(rows[0][t]) for t in terms]
+    assert min(norms) > 0 and float(rows[0]["all"]) <= sum(norms) * (1 + 1e-4)
+    assert all(-1 <= float(rows[0][f"along_{t}"]) <= 1 for t in terms)
+
+
+def test_mixed_precision_is_watched_too(tmp_path):
+    data = write_viton(tmp_path / "world", 6, 2)
+    done = fit("gmm", shortened(2), data, tmp_path, device="cpu", precision="bf16-mixed", progress=False)
+    with (done.folder / "gradients.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["warp_l1"]) > 0
