@@ -146,6 +146,16 @@ def test_a_released_model_is_the_trained_one(finished_out, tmp_path):
     assert torch.allclose(tryon.image, tryon_again.image, atol=3e-2)
 
 
+def test_the_log_of_gradients_goes_with_the_weights(finished_out, tmp_path):
+    folder, log = tmp_path / "zoo", finished_out / "ma_vton" / "gradients.csv"
+    log.write_text("step,l1\n1,0.5\n")
+    zoo.release("ma_vton", SMOKE, finished_out, "tiny", folder=folder)
+    assert zoo.gradient_log("tiny", folder).read_text() == log.read_text() and zoo.released(folder) == ["tiny"]
+    log.unlink()
+    zoo.release("ma_vton", SMOKE, finished_out, "tiny", folder=folder)
+    assert zoo.gradient_log("tiny", folder) is None, "a log of other weights stayed"
+
+
 def test_a_released_model_that_was_changed_is_refused(finished_out, tmp_path):
     folder = tmp_path / "zoo"
     zoo.release("ma_vton", SMOKE, finished_out, "tiny", folder=folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import typing
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from mavton_lite.trained import load
 
 ZOO = Path(__file__).parent
 LICENCE = "MIT"
+GRADIENTS = ".gradients.csv"
 
 
 def released(folder: Path | None = None) -> list[str]:
@@ -38,7 +40,8 @@ def release(
 ) -> Path:
     """Write `<name>.safetensors` (half precision) and `<name>.json` of a finished training; returns the card's path.
 
-    What it builds on, such as the matching module of a try-on network, goes into the same file.
+    What it builds on, such as the matching module of a try-on network, goes into the same file. A log of its gradients,
+    where there is one, becomes `<name>.gradients.csv`.
     Raises: ValueError when it is not finished or does not fit the profile, or when a weight has no half-precision form.
     """
     chosen, ready = get_experiment(experiment), load(experiment, profile, out, base=base)
@@ -49,6 +52,10 @@ def release(
         if not torch.isfinite(tensors[key]).all():
             raise ValueError(f"{experiment}: {key} does not fit into half precision")
     weights = checkpoint.save_tensors(folder / f"{name}.safetensors", tensors)
+    pulls, copy = Path(out) / experiment / "gradients.csv", folder / f"{name}{GRADIENTS}"
+    copy.unlink(missing_ok=True)  # of other weights
+    if pulls.exists():
+        shutil.copyfile(pulls, copy)
     settings = checkpoint.read_json(Path(out) / experiment / "config.json")
     trained = [get_experiment(n) for n in (chosen.base, experiment) if n]
     networks = {e.stage: build_network(e, profile) for e in trained}
@@ -68,6 +75,12 @@ def release(
         "licence": LICENCE,
     }
     return checkpoint.write_json(folder / f"{name}.json", card)
+
+
+def gradient_log(name: str, folder: Path | None = None) -> Path | None:
+    """How hard each loss term pulled while a released model was trained (see `gradients`); None without a log."""
+    path = (folder or ZOO) / f"{name}{GRADIENTS}"
+    return path if path.exists() else None
 
 
 def read_card(name: str, folder: Path | None = None) -> dict[str, Any]:
@@ -97,6 +110,17 @@ def load_released(
     return ready.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
+def card_of(weights: Path) -> dict[str, Any]:
+    """The card of a file of weights anywhere, such as one of `mavton convert`; it lies beside it.
+
+    Raises: ValueError naming the file that is not there.
+    """
+    for wanted in (weights, weights.with_suffix(".json")):
+        if not wanted.is_file():
+            raise ValueError(f"{wanted}: found no such file; wanted NAME.safetensors and its card NAME.json beside it")
+    return checkpoint.read_json(weights.with_suffix(".json"))
+
+
 def released_profile(card: dict[str, Any]) -> Profile:
     """The profile a released model was trained with; settings the card does not know keep their defaults.
 
@@ -122,4 +146,4 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
 
 
-__all__ = ["load_released", "read_card", "release", "released", "released_profile"]
+__all__ = ["card_of", "gradient_log", "load_released", "read_card", "release", "released", "released_profile"]
