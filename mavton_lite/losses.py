@@ -53,10 +53,11 @@ def jaccard(logits: Tensor, labels: Tensor) -> Tensor:
     if logits.ndim != 4 or labels.shape != (len(logits), *logits.shape[2:]):
         raise ValueError(f"wanted logits (B, C, H, W) and labels (B, H, W), got {logits.shape} and {labels.shape}")
     shares = logits.float().softmax(1)  # (B, C, H, W)
-    present = labels.unique()
-    right = torch.stack([(shares[:, c] * (labels == c)).sum() for c in present])
-    total = torch.stack([shares[:, c].sum() + (labels == c).sum() for c in present])
-    return 1 - (right / (total - right)).mean()
+    at, classes = labels.flatten(), logits.shape[1]
+    truth = torch.bincount(at, minlength=classes)  # (C,): pixels of each class
+    right = shares.new_zeros(classes).index_add(0, at, shares.gather(1, labels[:, None]).flatten())
+    either = shares.sum((0, 2, 3)) + truth - right
+    return 1 - (right / either)[truth > 0].mean()
 
 
 def gan_discriminator(real: Tensor, fake: Tensor, kind: str) -> Tensor:
@@ -112,6 +113,14 @@ def interval(grid: Tensor) -> Tensor:
     across = grid[:, 1:-1, :, 0].diff(dim=2).abs()  # (B, H - 2, W - 1)
     along = grid[:, :, 1:-1, 1].diff(dim=1).abs()  # (B, H - 1, W - 2)
     return (across.diff(dim=2).abs().sum() + along.diff(dim=1).abs().sum()) / grid[..., 0].numel()
+
+
+def total_variation(mask: Tensor) -> Tensor:
+    """How much neighbouring pixels differ: the sum over a mask, the mean over the batch.
+
+    Source: Han et al. 2018, section 3.3, and its code.   Shape: (B, 1, H, W) -> ().
+    """
+    return (mask.diff(dim=2).abs().sum() + mask.diff(dim=3).abs().sum()) / len(mask)
 
 
 class PerceptualLoss(nn.Module):

@@ -1,0 +1,230 @@
+"""The parser: its score by hand and by torchmetrics, its losses, what it learns from, and pictures of any size."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torchmetrics.classification import MulticlassJaccardIndex
+from worlds import figure_parse, paint, random_batch
+
+from mavton_lite.config import LITE, SMOKE, ParserSettings
+from mavton_lite.data.scenery import grounds, on_another_ground, recoloured, reframed, vary
+from mavton_lite.losses import jaccard
+from mavton_lite.metrics.parsing import Overlap, overlap, score
+from mavton_lite.models.build import build_parser
+from mavton_lite.models.parser import CLASSES, Parser
+from mavton_lite.objective_parse import ParserObjective, lip_labels
+from mavton_lite.parsing import parse, score_on
+
+SIZE = SMOKE.size
+
+
+def figures(count: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """People made of rectangles.   Shape: (n, 3, H, W) in [-1, 1], (n, H, W) int64."""
+    rng = np.random.default_rng(seed)
+    parses = [figure_parse(rng, *SIZE) for _ in range(count)]
+    pictures = np.stack([paint(np.random.default_rng(1), p) for p in parses])  # everybody in the same colours
+    labels = torch.from_numpy(np.stack(parses)).long()
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1, labels
+
+
+# --- the score
+
+
+def test_intersection_over_union_by_hand():
+    truth = torch.tensor([[[0, 0, 5, 5]], [[0, 0, 0, 13]]])
+    found = torch.tensor([[[0, 5, 5, 5]], [[0, 0, 0, 2]]])
+    counts = overlap(found, truth)
+    assert counts.both[:, [0, 2, 5, 13]].tolist() == [[1, 0, 2, 0], [3, 0, 0, 0]]
+    assert counts.either[:, [0, 2, 5, 13]].tolist() == [[2, 0, 3, 0], [3, 1, 0, 1]]
+    assert counts.truth[:, [0, 2, 5, 13]].tolist() == [[2, 0, 2, 0], [3, 0, 0, 1]]
+    found = score(counts)
+    assert list(found.classes) == ["background", "upper clothes", "face"]  # hair is nowhere in the truth
+    assert [c.mean for c in found.classes.values()] == pytest.approx([4 / 5, 2 / 3, 0])
+    assert [c.n for c in found.classes.values()] == [2, 1, 1]
+    assert found.mean.mean == pytest.approx((4 / 5 + 2 / 3) / 3) and found.accuracy == pytest.approx(6 / 8)
+
+
+def test_intersection_over_union_is_torchmetrics():
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.randint(0, CLASSES, (6, 9, 7), generator=generator)
+    found = torch.where(torch.rand(6, 9, 7, generator=generator) < 0.6, truth, truth.roll(1, 2))
+    oracle = MulticlassJaccardIndex(CLASSES, average="none")(found, truth)
+    ours = score(overlap(found, truth))
+    assert torch.allclose(torch.tensor([c.mean for c in ours.classes.values()]), oracle.double().float(), atol=1e-6)
+    assert ours.mean.mean == pytest.approx(oracle.mean().item(), abs=1e-6)
+
+
+def test_intervals_tell_how_much_the_people_differ():
+    alike = Overlap(*(torch.full((40, 1), n) for n in (8, 10, 9)))
+    found = score(alike)
+    assert found.mean.low == found.mean.mean == found.mean.high == pytest.approx(0.8)
+    both = torch.arange(40).remainder(2).mul(8)[:, None]  # every second one is missed altogether
+    found = score(Overlap(both, alike.either, alike.truth))
+    # a share of 40 coins: 0.4 +- 1.96 * 0.4 / sqrt(40)
+    assert found.mean.mean == pytest.approx(0.4) and found.mean.low == pytest.approx(0.4 - 0.124, abs=0.03)
+    assert found.mean.high == pytest.approx(0.4 + 0.124, abs=0.03)
+    assert score(Overlap(both, alike.either, alike.truth)) == found  # the same every time
+
+
+def test_a_score_refuses_what_it_cannot_count():
+    labels = torch.zeros(2, 4, 3, dtype=torch.long)
+    with pytest.raises(ValueError, match=r"wanted two \(n, H, W\) of labels"):
+        overlap(labels, labels[:1])
+    with pytest.raises(ValueError, match=r"found: labels 0\.\.20, wanted 0\.\.19"):
+        overlap(labels.index_fill(2, torch.tensor([1]), 20), labels)
+    with pytest.raises(ValueError, match="no pictures to score"):
+        score(overlap(labels[:0], labels[:0]))
+
+
+# --- the losses
+
+
+def test_jaccard_by_hand():
+    shares = torch.tensor([[0.9, 0.2], [0.1, 0.8]])  # two classes, two pixels
+    logits = shares.log().view(1, 2, 1, 2)
+    value = jaccard(logits, torch.tensor([[[0, 1]]]))
+    first, second = 0.9 / (0.9 + 0.2 + 1 - 0.9), 0.8 / (0.1 + 0.8 + 1 - 0.8)
+    assert value.item() == pytest.approx(1 - (first + second) / 2, abs=1e-6)
+    one = jaccard(logits, torch.tensor([[[0, 0]]]))  # a class that is nowhere counts nothing
+    assert one.item() == pytest.approx(1 - 1.1 / 2, abs=1e-6)
+    with pytest.raises(ValueError, match="wanted logits"):
+        jaccard(logits, torch.zeros(1, 2, 2, dtype=torch.long))
+
+
+def test_jaccard_of_certain_logits_is_the_metric():
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.randint(0, 4, (2, 6, 5), generator=generator)
+    found = torch.randint(0, 4, (2, 6, 5), generator=generator)
+    certain = 40.0 * F.one_hot(found, CLASSES).permute(0, 3, 1, 2)
+    measured = score(Overlap(*(t.sum(0, keepdim=True) for t in overlap(found, truth))))
+    assert jaccard(certain, truth).item() == pytest.approx(1 - measured.mean.mean, abs=1e-5)
+
+
+# --- what it learns from
+
+
+def test_varied_pictures_keep_their_labels():
+    """Where a picture is its labels in colour, it still is after framing: borders aside, where colours mix."""
+    _, labels = figures(8)
+    picture = (labels[:, None] / 10 - 1).expand(-1, 3, -1, -1).contiguous()
+    torch.manual_seed(0)
+    moved, moved_labels = reframed(picture, labels)
+    assert set(moved_labels.unique().tolist()) <= set(labels.unique().tolist())
+    agree = ((moved[:, 0] - (moved_labels / 10 - 1)).abs() < 0.02).float().mean((1, 2))
+    assert (agree > 0.85).all() and not torch.equal(moved_labels, labels)
+    still, same = reframed(picture, labels, 0.0)
+    assert torch.equal(same, labels) and torch.allclose(still, picture, atol=1e-5)
+
+
+def test_another_ground_leaves_people_alone():
+    pictures, labels = figures(6)
+    torch.manual_seed(0)
+    changed = on_another_ground(pictures, labels)
+    person = (labels > 0)[:, None].float()
+    inside = (F.avg_pool2d(person, 3, 1, 1, count_include_pad=False) == 1).expand_as(pictures)
+    outside = (person == 0).expand_as(pictures)
+    assert torch.equal(changed[inside], pictures[inside])
+    assert (changed[outside] - pictures[outside]).abs().mean() > 0.1
+    walls = grounds(pictures)
+    assert walls.shape == pictures.shape and walls.abs().max() <= 1 and walls.flatten(1).std(0).mean() > 0.2
+
+
+def test_variation_repeats_with_the_seed_and_can_be_off():
+    pictures, labels = figures(4)
+    torch.manual_seed(5)
+    first = vary(pictures, labels)
+    torch.manual_seed(5)
+    second = vary(pictures, labels)
+    assert torch.equal(first[0], second[0]) and torch.equal(first[1], second[1])
+    assert first[0].shape == pictures.shape and first[0].abs().max() <= 1 and first[1].dtype == labels.dtype
+    assert vary(pictures, labels, 0)[0] is pictures
+    assert (recoloured(pictures) - pictures).abs().flatten(1).mean(1).min() > 0.01
+    with pytest.raises(ValueError, match="wanted pictures"):
+        vary(pictures, labels[:, :-1])
+
+
+def test_a_few_steps_teach_it_rectangles():
+    pictures, labels = figures(8)
+    torch.manual_seed(0)
+    profile = dataclasses.replace(SMOKE, parser=dataclasses.replace(SMOKE.parser, variation=0.0))
+    objective = ParserObjective(profile)
+    network = objective.networks["parse"]
+    optimiser = torch.optim.Adam(network.parameters(), 2e-2)
+    losses = []
+    for _ in range(25):
+        (turn,) = objective.turns({"image": pictures, "parse": labels})
+        assert turn.player == "parse" and list(turn.terms) == ["cross_entropy", "jaccard"]
+        optimiser.zero_grad()
+        turn.loss.backward()
+        optimiser.step()
+        losses.append(turn.loss.item())
+    assert losses[-1] < 0.45 * losses[0]
+    unseen = score_on(network.eval(), *figures(8, seed=1))
+    assert unseen.mean.mean > 0.6 and math.isclose(unseen.classes["face"].n, 8)
+
+
+def test_labels_of_all_data_sets_are_lips():
+    assert lip_labels(torch.tensor([[[0, 13, 20]]])).tolist() == [[[0, 13, 10]]]  # CP-VTON+'s neck
+    with pytest.raises(ValueError, match=r"found labels 0\.\.255"):
+        lip_labels(torch.tensor([[[0, 255]]]))
+    (turn,) = ParserObjective(SMOKE).turns(random_batch(2))
+    assert turn.loss.isfinite()
+
+
+# --- at work
+
+
+def test_pictures_of_another_size_are_labelled_at_theirs():
+    pictures, labels = figures(8)
+    torch.manual_seed(0)
+    network = build_parser(SMOKE)
+    optimiser = torch.optim.Adam(network.parameters(), 2e-2)
+    for _ in range(15):
+        optimiser.zero_grad()
+        F.cross_entropy(network(pictures), labels).backward()
+        optimiser.step()
+    network.eval()
+    some, true = pictures[:3], labels[:3]
+    small = (parse(some, network) == true).float().mean()
+    big = F.interpolate(some, scale_factor=3, mode="bilinear", align_corners=False)
+    wanted = true.repeat_interleave(3, 1).repeat_interleave(3, 2)
+    assert parse(big, network).shape == (3, 192, 144)
+    assert (parse(big, network) == wanted).float().mean() > small - 0.02
+    wide = F.pad(some, (40, 40, 0, 0), mode="replicate")  # twice as wide: shown smaller, with room above and below
+    found = parse(wide, network)
+    assert found.shape == (3, 64, 128) and found.dtype == torch.int64
+
+
+def test_a_wide_picture_is_shown_whole_and_undistorted():
+    network = Parser(ParserSettings(8, 4), *SIZE)
+    seen = []
+    network.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    picture = torch.zeros(1, 3, 64, 128)
+    picture[..., 32:96] = 1.0  # a square
+    parse(picture, network)
+    assert seen[0].shape == (1, 3, 64, 48)
+    bright = seen[0][0, 0] > 0.5
+    assert bright.any(0).sum() == bright.any(1).sum().clamp(max=24) == 24  # 64 px of 128 are 24 of 48, either way
+
+
+def test_bad_pictures_are_refused():
+    network = Parser(ParserSettings(8, 4), *SIZE)
+    for bad, why in (
+        (torch.zeros(3, 64, 48), r"wanted float pictures \(B, 3, H, W\)"),
+        (torch.zeros(1, 3, 64, 48, dtype=torch.uint8), "torch.uint8"),
+        (torch.full((1, 3, 64, 48), 200.0), r"wanted pictures in \[-1, 1\], found 200"),
+        (torch.full((1, 3, 64, 48), math.nan), r"wanted pictures in \[-1, 1\]"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            parse(bad, network)
+    with pytest.raises(ValueError, match="divisible by 16"):
+        network(torch.zeros(1, 3, 50, 48))
+
+
+def test_lite_is_small_enough_to_be_released():
+    parameters = sum(p.numel() for p in build_parser(LITE).parameters())
+    assert parameters < 1_000_000 and build_parser(LITE).size == (128, 96)
