@@ -11,7 +11,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import arg, subcommand
 
-from mavton_lite.commands import Doctor, Evaluate, Figures, Models, Train, Tryon
+from mavton_lite.commands import Convert, Doctor, Evaluate, Figures, Models, Train, Tryon
 from mavton_lite.commands_data import Data
 
 
@@ -26,6 +26,7 @@ class Mavton:
         | Annotated[Evaluate, subcommand("evaluate")]
         | Annotated[Figures, subcommand("figures")]
         | Annotated[Tryon, subcommand("tryon")]
+        | Annotated[Convert, subcommand("convert")]
         | Annotated[Doctor, subcommand("doctor")]
     )
     debug: Annotated[bool, arg(help="Show the whole traceback of an error.")] = False

@@ -8,7 +8,7 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from mavton_lite.config import ProfileName, get_profile, project_root, runs_dir
+from mavton_lite.config import Profile, ProfileName, get_profile, project_root, runs_dir
 
 
 @dataclass
@@ -69,6 +69,7 @@ class Evaluate:
     """Score a trained try-on model on the test split or another, beside the floors that train nothing."""
 
     experiment: Positional[str]
+    """An experiment that was trained, or a file of `mavton convert`, which brings its own profile."""
     profile: ProfileName = "lite"
     split: Literal["test", "val", "hard"] = "test"
     pairs: Literal["unpaired", "paired"] = "unpaired"
@@ -88,13 +89,21 @@ class Evaluate:
         from mavton_lite.records import readable
         from mavton_lite.trained import load_pipeline
 
-        profile, data, out = _places(self.profile, self.data, self.out)
-        pipeline = load_pipeline(self.experiment, profile, out, self.device)
+        name = self.experiment
+        if name.endswith(".safetensors"):
+            from mavton_lite.tryon import load_model
+            from mavton_lite.zoo import card_of, released_profile
+
+            pipeline, profile = load_model(name, device=self.device), released_profile(card_of(Path(name)))
+            name, data = Path(name).stem, _data(profile, self.data)
+        else:
+            profile, data, out = _places(self.profile, self.data, self.out)
+            pipeline = load_pipeline(name, profile, out, self.device)
         dataset = open_dataset(data, self.split, self.pairs, profile.size)
         predictors = {
             "copy_person": metrics.copy_person,
             "paste_warped_cloth": metrics.paste_warped_cloth(pipeline.gmm, profile.person),
-            self.experiment: metrics.from_pipeline(pipeline),
+            name: metrics.from_pipeline(pipeline),
         }
         folder = self.records or runs_dir(profile) / "records"
         found = []
@@ -122,7 +131,7 @@ class Tryon:
     out: Path
     """The picture to write."""
     model: str = "mavton"
-    """A released model, or the name of an experiment, whose weights are in --checkpoints."""
+    """A released model, a file of `mavton convert`, or an experiment, whose weights are in --checkpoints."""
     checkpoints: Path | None = None
     """Use what was trained there, such as runs/lite/checkpoints, instead of the released weights."""
     profile: ProfileName = "lite"
@@ -138,6 +147,27 @@ class Tryon:
         places = {"checkpoints": self.checkpoints, "profile": profile, "device": self.device}
         try_on_photo(self.photo, self.cloth, self.model, self.out, backend=self.backend, **places)
         print(self.out)
+        return 0
+
+
+@dataclass
+class Convert:
+    """Turn checkpoints that CP-VTON's own code saved into a model of this project: safetensors and a card."""
+
+    gmm: Path
+    """gmm_final.pth: a state dict, read without running any code in it."""
+    tom: Path | None = None
+    """tom_final.pth; without it the matching module alone is converted."""
+    out: Path | None = None
+    """The file to write, the card beside it; default: runs/paper/converted/cpvton.safetensors."""
+
+    def run(self) -> int:
+        from mavton_lite.convert import convert
+
+        out = self.out or runs_dir("paper") / "converted" / "cpvton.safetensors"
+        print(f"{out}: its card is {convert(self.gmm, self.tom, out)}")
+        if self.tom:
+            print(f"mavton tryon --model {out} ... and mavton evaluate {out} use it")
         return 0
 
 
@@ -178,12 +208,16 @@ class Doctor:
 
 def _places(profile: str, data: Path | None, out: Path | None):
     """The profile, the data set (the Atelier is written if needed) and the folder of checkpoints."""
+    chosen = get_profile(profile)
+    return chosen, _data(chosen, data), out or runs_dir(chosen) / "checkpoints"
+
+
+def _data(profile: Profile, data: Path | None) -> Path:
     from mavton_lite.world import prepare
 
-    chosen = get_profile(profile)
     if data is not None and not data.is_dir():
         raise ValueError(f"{data}: no such folder; wanted one in VITON's or VITON-HD's layout")
-    return chosen, data or prepare(chosen), out or runs_dir(chosen) / "checkpoints"
+    return data or prepare(profile)
 
 
 def _align(rows) -> list[str]:

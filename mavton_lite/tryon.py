@@ -55,12 +55,20 @@ def load_model(
 ) -> TryOnPipeline:
     """A trained pipeline by its name on the command line or its experiment's: released, or from a checkpoint folder.
 
-    Raises: ValueError for an unknown name, or when there are no weights.
+    `model` may also be a file, NAME.safetensors with its card beside it.
+    Raises: ValueError for an unknown name, when there are no weights, or when they end in no picture.
     """
     from mavton_lite.config import LITE
-    from mavton_lite.experiments import EXPERIMENTS
+    from mavton_lite.experiments import EXPERIMENTS, get_experiment
     from mavton_lite.stages import stage_of
 
+    if model.endswith(".safetensors"):
+        from mavton_lite.zoo import card_of, load_released
+
+        weights, made = Path(model), get_experiment(card_of(Path(model))["experiment"])
+        if not stage_of(made).tryon:
+            raise ValueError(f"{weights}: found a {stage_of(made).title} alone, wanted a model that ends in a picture")
+        return load_released(weights.stem, device, weights.parent)
     experiment = MODELS.get(model, model)
     wearable = [e.name for e in EXPERIMENTS.values() if stage_of(e).tryon]
     if experiment not in wearable:

@@ -19,7 +19,8 @@ from mavton_lite.models.patchgan import PatchGAN
 from mavton_lite.models.summary import count_multiply_adds, count_parameters, summarise
 from mavton_lite.models.tryon import TryOnPipeline
 
-PUBLISHED = json.loads((Path(__file__).parent / "data" / "cpvton_shapes.json").read_text())
+PUBLISHED = json.loads((Path(__file__).parent / "data" / "cpvton_tensors.json").read_text())
+PUBLISHED = {s: [[name.rsplit(".", 1)[1], shape] for name, shape in PUBLISHED[s]] for s in ("gmm", "tom")}
 
 
 def on_meta(build, *args):
