@@ -64,7 +64,7 @@ def garment_pictures(n: int, height: int, width: int, split: str = "train", seed
         return {"pictures": _bytes(flat.image), "masks": _bytes(flat.cover), "labels": np.array(labels, np.uint8)}
 
     tables = zlib.crc32(repr((SLEEVE_NAMES, NECK_NAMES, KIND_NAMES)).encode())  # labels are numbers of their rows
-    kept = _series(f"garments-{tables:08x}", n, height, width, split, seed, draw)
+    kept = drawn_series(f"garments-{tables:08x}", n, height, width, split, seed, draw)
     labels = torch.from_numpy(kept["labels"]).long()  # (n, 3)
     return Garments(_pictures(kept["pictures"]), _shares(kept["masks"]), *labels.T.contiguous())
 
@@ -81,7 +81,7 @@ def people_pictures(n: int, height: int, width: int, split: str = "train", seed:
         return {"pictures": _bytes(seen.image), "parses": seen.parse.astype(np.uint8), "cloths": _bytes(flat.image),
                 "cloth_masks": _bytes(flat.cover), "warps": seen.warp.astype(np.float32)}  # fmt: skip
 
-    kept = _series("people", n, height, width, split, seed, draw)
+    kept = drawn_series("people", n, height, width, split, seed, draw)
     return People(
         _pictures(kept["pictures"]),
         torch.from_numpy(kept["parses"]).long(),
@@ -91,10 +91,13 @@ def people_pictures(n: int, height: int, width: int, split: str = "train", seed:
     )
 
 
-def _series(
+def drawn_series(
     what: str, n: int, height: int, width: int, split: str, seed: int, draw: Callable[[int], dict[str, np.ndarray]]
 ) -> dict[str, np.ndarray]:
-    """`draw(0)` to `draw(n - 1)`, stacked: from the longest series kept, only what it lacks is drawn."""
+    """`draw(0)` to `draw(n - 1)`, stacked: from the longest series kept under `runs/lessons`, only the rest is drawn.
+
+    Raises: ValueError for n < 1, an unknown split, or a size that is not 4:3.
+    """
     if n < 1:
         raise ValueError(f"wanted at least 1 picture, got {n}")
     if split not in SPLITS:
