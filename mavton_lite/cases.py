@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -49,3 +50,40 @@ def describe(keypoints: Tensor, cloth_names: Sequence[str], split: str = "test",
             {"arms": "in front" if front else "elsewhere", "sleeve": garment.sleeve, "print": garment.cloth.kind}
         )
     return pd.DataFrame(rows)
+
+
+SIX: dict[str, tuple[str, ...]] = {  # case -> kinds of print, or tags of the Atelier, any of which makes it one
+    "a solid": ("solid",),
+    "stripes": ("stripes",),
+    "lettering": ("lettering",),
+    "another sleeve": ("sleeve shorter", "sleeve longer"),
+    "arm in front": ("arm in front",),
+    "long hair": ("long hair over cloth",),
+}
+
+
+def six_cases(prints: Sequence[str], tags: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
+    """Which examples are each of the SIX cases.   Shape: N kinds of print and N lists of tags -> (N,) bool a case.
+
+    Raises: ValueError when the two are not equally many.
+    """
+    if len(prints) != len(tags):
+        raise ValueError(f"found {len(prints)} prints and tags of {len(tags)} examples, wanted one each")
+    facts = [{kind, *names} for kind, names in zip(prints, tags, strict=True)]
+    return {case: np.array([not known.isdisjoint(any_of) for known in facts]) for case, any_of in SIX.items()}
+
+
+def one_each(scores: np.ndarray, cases: Mapping[str, np.ndarray], share: float = 0.5) -> dict[str, int]:
+    """One example of every case: the one whose score is nearest to that quantile of its case.
+
+    None is taken twice, and rare cases choose first; cases that nobody is are left out.
+    Shape: scores (N,), each case (N,) bool -> case -> index, in the order of `cases`.
+    """
+    free, found = np.isfinite(scores), {}
+    for case in sorted(cases, key=lambda name: cases[name].sum()):
+        members = np.isfinite(scores) & cases[case]
+        if (pool := members & free).any():
+            wanted = np.quantile(scores[members], share)
+            found[case] = int(np.argmin(np.where(pool, np.abs(scores - wanted), np.inf)))
+            free[found[case]] = False
+    return {case: found[case] for case in cases if case in found}

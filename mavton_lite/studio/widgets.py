@@ -14,6 +14,7 @@ from torch import Tensor
 from mavton_lite.models.game import History
 from mavton_lite.plots.attention import levels
 from mavton_lite.studio.attention import Gaze, look
+from mavton_lite.studio.composition import EDGES, Layers, Mix, costs, mix
 from mavton_lite.studio.dressing import LAYERS, Dressing, dress
 from mavton_lite.studio.game import Moment, watch
 from mavton_lite.studio.heads import LAYERS as LAYERS_OF_HEADS
@@ -98,6 +99,18 @@ def head_picker(pictures: Mapping[str, Tensor], maps: Mapping[str, Tensor], grid
     }
     caption = "the patch that asks, framed · the patches that answer, bright"
     return Explorer(controls, lambda **values: answer(Question(**values), pictures, maps, grid), caption)
+
+
+def mixing_desk(layers: Layers) -> Explorer:
+    """Push the mask of a try-on towards the painting or the cloth, or cut it hard, and see picture and error."""
+    known = costs(layers)
+    controls = {
+        "example": ipywidgets.IntSlider(0, 0, len(layers.mask) - 1, description="example", continuous_update=False),
+        "push": ipywidgets.FloatSlider(0.0, min=-1.0, max=1.0, step=0.1, description="push", continuous_update=False),
+        "edge": ipywidgets.Dropdown(options=EDGES, description="edge"),
+    }
+    caption = "painting · warped cloth · mask · mixture · truth; below: error in the garment region"
+    return Explorer(controls, lambda **values: mix(Mix(**values), layers, known), caption)
 
 
 def game_playback(games: Mapping[str, History], frame: int = -1) -> Explorer:
