@@ -86,6 +86,7 @@ class Evaluate:
     def run(self) -> int:
         from mavton_lite import metrics
         from mavton_lite.data import open_dataset
+        from mavton_lite.experiments import get_experiment
         from mavton_lite.records import readable
         from mavton_lite.trained import load_pipeline
 
@@ -100,9 +101,11 @@ class Evaluate:
             profile, data, out = _places(self.profile, self.data, self.out)
             pipeline = load_pipeline(name, profile, out, self.device)
         dataset = open_dataset(data, self.split, self.pairs, profile.size)
+        base = get_experiment(self.experiment).base
+        warped = "paste_warped_cloth" if base == "gmm" else f"paste_{self.experiment}_warp"  # a floor of its own
         predictors = {
             "copy_person": metrics.copy_person,
-            "paste_warped_cloth": metrics.paste_warped_cloth(pipeline.gmm, profile.person),
+            warped: metrics.paste_warped_cloth(pipeline.warp, pipeline.person),
             name: metrics.from_pipeline(pipeline),
         }
         folder = self.records or runs_dir(profile) / "records"

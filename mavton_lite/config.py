@@ -65,6 +65,44 @@ class DiscriminatorSettings:
     layers: int = 3  # 3: receptive field 70 px
 
 
+# VITON's perceptual levels: every error is divided by its usual size, then by 5 levels. Its network reads grey levels
+# less a mean and divides the errors by 128; torchvision's reads standard deviations of 57 grey levels.
+_GREY = 57 / 128
+
+
+@dataclass(frozen=True)
+class VITONSettings:
+    """VITON's coarse and refinement networks and what they are taught.   Source: Han et al. 2018, its code foremost."""
+
+    width: int = 64  # channels of the encoder's first layer
+    downs: int = 6
+    dropout: float = 0.5  # of the decoder's innermost step, while it learns
+    norm_momentum: float = 0.001  # of batch norm's running statistics
+    refine_width: int = 64
+    points: int = 100  # samples of each outline that are matched
+    warp_grid: int = 10  # control points a side of the warp that is kept
+    l1: float = 1.0  # coarse: |I' - I|, level 0 of (2-8)
+    mask: float = 1.0  # coarse: |M - M0|
+    perceptual: float = 3.0  # coarse: levels 1 to 5 of (2-8)
+    levels: tuple[tuple[str, float], ...] = (
+        ("relu1_2", _GREY / 5 / 5.3 * 2.5),
+        ("relu2_2", _GREY / 5 / 2.7 / 1.2),
+        ("relu3_2", _GREY / 5 / 1.35 / 2.3),
+        ("relu4_2", _GREY / 5 / 0.67 / 8.2),
+        ("relu5_2", _GREY / 5 / 0.16),
+    )
+    refine_l1: float = 0.2  # the paper has none
+    refine_perceptual: float = 0.8  # 1 in the paper
+    refine_levels: tuple[tuple[str, float], ...] = (
+        ("relu3_2", _GREY / 3 / 1.35 / 2.3),
+        ("relu4_2", _GREY / 3 / 0.67 / 8.2),
+        ("relu5_2", _GREY / 3 / 0.16),
+    )
+    average_pool: bool = True  # in the perceptual network
+    take: float = 0.1  # refinement: a mean alpha of 1 is worth this much
+    smooth: float = 5e-6  # refinement: total variation of alpha
+
+
 @dataclass(frozen=True)
 class ParserSettings:
     """The network that labels pictures with LIP classes.   Differs: CP-VTON takes parses as given and has none."""
@@ -129,10 +167,13 @@ class Profile:
     gmm: GMMSettings = field(default_factory=GMMSettings)
     tom: TOMSettings = field(default_factory=TOMSettings)
     discriminator: DiscriminatorSettings = field(default_factory=DiscriminatorSettings)
+    viton: VITONSettings = field(default_factory=VITONSettings)
     parser: ParserSettings = field(default_factory=ParserSettings)
     loss: LossSettings = field(default_factory=LossSettings)
     train_gmm: TrainSettings = field(default_factory=TrainSettings)
     train_tom: TrainSettings = field(default_factory=TrainSettings)
+    train_coarse: TrainSettings = field(default_factory=lambda: TrainSettings(15_000, 16, 2e-4, schedule="constant"))
+    train_refine: TrainSettings = field(default_factory=lambda: TrainSettings(6_000, 16, 2e-4, schedule="constant"))
     train_parse: TrainSettings = field(
         default_factory=lambda: TrainSettings(20_000, 16, 1e-3, schedule="onecycle", flip=True)
     )
@@ -159,6 +200,21 @@ _SMALL_LOSS = LossSettings(
     warp_bend=0.1,
 )
 
+# Differs: width, no dropout (the coarse network has no capacity to spare), statistics that settle within the fewer
+# steps, outlines sampled as densely as at full size, the perceptual loss of the other models.
+_SMALL_VITON = VITONSettings(
+    width=20,
+    downs=5,
+    dropout=0.0,
+    norm_momentum=0.02,
+    refine_width=16,
+    points=60,
+    perceptual=_SMALL_LOSS.perceptual,
+    levels=_SMALL_LOSS.perceptual_levels,
+    refine_levels=(("relu2_2", 0.5), ("relu3_3", 0.4)),
+    average_pool=False,
+)
+
 PAPER = Profile("paper", 256, 192, n_train=14_221, n_test=2_032, n_val=500, n_hard=500)
 
 # Differs: size, widths and steps are cut to fit two CPU cores; the lower body is kept (CP-VTON+), but only below the
@@ -179,10 +235,13 @@ LITE = Profile(
     gmm=GMMSettings(width=16, downs=3),
     tom=TOMSettings(width=20, downs=5, upsample="nearest", final_norm=False, mask_input=True, gate_reduction=4),
     discriminator=DiscriminatorSettings(width=24, layers=2),
+    viton=_SMALL_VITON,
     parser=ParserSettings(width=16, downs=5),
     loss=_SMALL_LOSS,
     train_gmm=TrainSettings(3_000, 16, 2e-3, schedule="onecycle", flip=True, save_every=250),
     train_tom=TrainSettings(2_600, 8, 1e-3, schedule="onecycle", flip=True, silhouette_noise=0.3, save_every=200),
+    train_coarse=TrainSettings(1_600, 8, 1e-3, schedule="onecycle", flip=True, silhouette_noise=0.3, save_every=200),
+    train_refine=TrainSettings(300, 8, 1e-3, schedule="onecycle", save_every=100),
     train_parse=TrainSettings(1_500, 16, 3e-3, schedule="onecycle", flip=True, save_every=100),
 )
 
@@ -199,10 +258,13 @@ SMOKE = Profile(
     gmm=GMMSettings(width=8, downs=2),
     tom=TOMSettings(width=8, downs=4, upsample="nearest", final_norm=False, mask_input=True, gate_reduction=4),
     discriminator=DiscriminatorSettings(width=8, layers=1),
+    viton=dataclasses.replace(_SMALL_VITON, width=8, downs=4, refine_width=8),
     parser=ParserSettings(width=8, downs=4),
     loss=_SMALL_LOSS,
     train_gmm=TrainSettings(30, 8, 1e-3, schedule="onecycle", flip=True, save_every=10),
     train_tom=TrainSettings(20, 4, 1e-3, schedule="onecycle", flip=True, silhouette_noise=0.3, save_every=10),
+    train_coarse=TrainSettings(20, 4, 1e-3, schedule="onecycle", flip=True, silhouette_noise=0.3, save_every=10),
+    train_refine=TrainSettings(10, 4, 1e-3, schedule="onecycle", save_every=10),
     train_parse=TrainSettings(40, 8, 5e-3, schedule="onecycle", flip=True, save_every=20),
 )
 

@@ -75,6 +75,9 @@ _ALL = (
     Experiment("ma_vton", "tom", "cbam", True, "the thesis: MA-UNet and the joint loss"),
     Experiment("gmm_plus", "gmm", note="CP-VTON+'s matching module", overrides=CP_VTON_PLUS),
     Experiment("cp_vton_plus", "tom", note="CP-VTON+'s try-on module", overrides=CP_VTON_PLUS, gmm="gmm_plus"),
+    Experiment("viton_coarse", "coarse", note="VITON's encoder-decoder: a coarse try-on and a mask"),
+    Experiment("viton", "refine", note="VITON: shape-context warp and refinement over the coarse try-on"),
+    Experiment("parser", "parse", note="labels every pixel of a picture with a LIP class; no part of a try-on"),
     # attention, without the adversarial term
     Experiment("ma_vton_no_gan", "tom", "cbam", note="MA-UNet, CP-VTON's loss"),
     Experiment("tom_channel", "tom", "channel", note="channel attention only"),

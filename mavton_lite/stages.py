@@ -10,9 +10,13 @@ from torch import nn
 
 from mavton_lite.config import Profile, as_dict
 from mavton_lite.experiments import Experiment, get_experiment
-from mavton_lite.models.build import build_gmm, build_tom
+from mavton_lite.models.build import build_coarse, build_gmm, build_parser, build_refinement, build_tom
 from mavton_lite.models.tryon import TryOnPipeline
+from mavton_lite.models.tryon_viton import VITONPipeline
+from mavton_lite.objective_parse import ParserObjective
+from mavton_lite.objective_viton import CoarseObjective, RefineObjective
 from mavton_lite.objectives import GMMObjective, Objective, TOMObjective
+from mavton_lite.viton_warps import prepare_warps
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Stage:
     structure: tuple[str, ...]  # those of the settings that whoever uses the network must share
     objective: Callable[[Profile, Experiment, nn.Module | None], Objective]  # the last: the base's network
     assemble: Callable[[Profile, nn.Module, nn.Module | None], nn.Module]  # its network and the base's, ready for use
+    prepare: Callable[[Any, Any, Any], None] | None = None  # before the first step: objective, `train.Job`, device
     tryon: bool = False  # what is assembled maps a batch to (`Person`, `Warp`, `TryOn`)
 
 
@@ -56,6 +61,30 @@ def _tom_settings(profile: Profile, experiment: Experiment) -> dict[str, Any]:
     return _common(profile, experiment) | {"loss": loss, "tom": as_dict(profile.tom), "discriminator": discriminator}
 
 
+_COARSE = ("width", "downs")  # what decides the shape of VITON's coarse network; the next line: how it learns
+_COARSE_TERMS = ("dropout", "norm_momentum", "l1", "mask", "perceptual", "levels", "average_pool")
+_REFINE = (*_COARSE, "refine_width", "points", "warp_grid")
+_REFINE_TERMS = ("refine_l1", "refine_perceptual", "refine_levels", "take", "smooth", "average_pool")
+
+
+def _viton_settings(profile: Profile, experiment: Experiment, network: tuple, terms: tuple) -> dict[str, Any]:
+    viton, loss = as_dict(profile.viton), as_dict(profile.loss)
+    return {
+        "size": list(profile.size),
+        "person": as_dict(profile.person),
+        "train": _train(profile, experiment),
+        "viton": {k: viton[k] for k in network},
+        "loss": {k: viton[k] for k in terms} | {k: loss[k] for k in ("perceptual_net", "perceptual_scale")},
+    }
+
+
+def _parse_settings(profile: Profile, experiment: Experiment) -> dict[str, Any]:
+    parser = as_dict(profile.parser)
+    variation = parser.pop("variation")  # of what it learns from: whoever uses the network need not share it
+    train = _train(profile, experiment)
+    return {"size": list(profile.size), "parser": parser, "variation": variation, "train": train}
+
+
 STAGES: dict[str, Stage] = {
     "gmm": Stage(
         "geometric matching module",
@@ -73,6 +102,32 @@ STAGES: dict[str, Stage] = {
         objective=TOMObjective,
         assemble=lambda profile, tom, gmm: TryOnPipeline(gmm, tom, profile.person),
         tryon=True,
+    ),
+    "coarse": Stage(
+        "coarse network of VITON",
+        build=lambda profile, experiment: build_coarse(profile),
+        settings=lambda profile, experiment: _viton_settings(profile, experiment, _COARSE, _COARSE_TERMS),
+        structure=("size", "person", "viton"),
+        objective=lambda profile, experiment, base: CoarseObjective(profile, experiment),
+        assemble=lambda profile, coarse, base: coarse,
+    ),
+    "refine": Stage(
+        "refinement network of VITON",
+        build=lambda profile, experiment: build_refinement(profile),
+        settings=lambda profile, experiment: _viton_settings(profile, experiment, _REFINE, _REFINE_TERMS),
+        structure=("size", "person", "viton"),
+        objective=RefineObjective,
+        assemble=lambda profile, refine, coarse: VITONPipeline(coarse, refine, profile),
+        prepare=prepare_warps,
+        tryon=True,
+    ),
+    "parse": Stage(
+        "parser",
+        build=lambda profile, experiment: build_parser(profile),
+        settings=_parse_settings,
+        structure=("size", "parser"),
+        objective=lambda profile, experiment, base: ParserObjective(profile),
+        assemble=lambda profile, parse, base: parse,
     ),
 }
 

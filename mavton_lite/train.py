@@ -25,7 +25,7 @@ from mavton_lite.feed import feed
 from mavton_lite.gradients import GradientLog, measure
 from mavton_lite.objectives import Objective, Turn
 from mavton_lite.schedule import build_scheduler, seed_of
-from mavton_lite.stages import build_network, build_objective
+from mavton_lite.stages import build_network, build_objective, stage_of
 from mavton_lite.trained import Trained, fingerprint, finished, finished_weights, same_fingerprint
 from mavton_lite.traininglog import Stopper, TrainingLog
 
@@ -169,6 +169,9 @@ class _Training:
 
     def run(self) -> Trained:
         began = time.monotonic() - self.seconds
+        if prepare := stage_of(self.job.experiment).prepare:
+            with self.fabric.rank_zero_first():  # one process computes what the others read
+                prepare(self.objective, self.job, self.fabric.device)
         fetch = feed(
             self.job.data, self.job.profile.size, self.settings, self.job.seed,
             device=self.fabric.device, rank=self.fabric.global_rank, world=self.fabric.world_size,

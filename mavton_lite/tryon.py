@@ -137,7 +137,7 @@ def try_on_photo(
     garment = cloth if isinstance(cloth, GarmentPicture) else read_garment(cloth)
     pipeline = pipeline or load_model(model, checkpoints, profile, device)
     if not isinstance(photo, Photo):
-        photo = photo_to_sample(Path(photo), (pipeline.gmm.tps.height, pipeline.gmm.tps.width), backend)
+        photo = photo_to_sample(Path(photo), pipeline.size, backend)
     result = try_on(photo, garment, pipeline, model, shading)
     if out is not None:
         result.save(Path(out))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mavton_lite.config import PersonSettings
 from mavton_lite.data.person import represent
-from mavton_lite.models.gmm import GMM
+from mavton_lite.models.gmm import Warp
 from mavton_lite.models.tryon import TryOnPipeline
 
 
@@ -45,12 +45,12 @@ def paste_flat_cloth(batch: dict) -> Prediction:
     return Prediction(paste(batch["image"], batch["cloth"], batch["cloth_mask"]))
 
 
-def paste_warped_cloth(gmm: GMM, settings: PersonSettings) -> Predict:
-    """The garment warped by a trained matching module and laid over the person."""
+def paste_warped_cloth(matching: Callable[..., Warp], settings: PersonSettings) -> Predict:
+    """The garment warped by a trained matching module, or a pipeline's `warp`, and laid over the person."""
 
     def predict(batch: dict) -> Prediction:
         person = represent(batch, settings)
-        warp = gmm(person.matching, batch["cloth"], batch["cloth_mask"])
+        warp = matching(person.matching, batch["cloth"], batch["cloth_mask"])
         return Prediction(paste(batch["image"], warp.cloth, warp.mask), warp.mask, warp.grid)
 
     return predict

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
 from mavton_lite.config import PersonSettings
 from mavton_lite.data.person import Person, represent
@@ -21,6 +21,15 @@ class TryOnPipeline(nn.Module):
     def __init__(self, gmm: GMM, tom: TOM, person: PersonSettings):
         super().__init__()
         self.gmm, self.tom, self.person = gmm, tom, person
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the pictures it takes."""
+        return self.gmm.size
+
+    def warp(self, agnostic: Tensor, cloth: Tensor, cloth_mask: Tensor) -> Warp:
+        """The warp alone.   Shape: as `GMM`."""
+        return self.gmm(agnostic, cloth, cloth_mask)
 
     def forward(self, batch: dict) -> tuple[Person, Warp, TryOn]:
         person = represent(batch, self.person)
