@@ -48,6 +48,11 @@ class Sheet:
         if words:
             self.text(x, y, words, size)
 
+    def panel(self, x: float, y: float, w: float, h: float, fill: str, colour: str) -> None:
+        """A rounded ground under other things, around its middle."""
+        self.axes.add_patch(FancyBboxPatch((x - w / 2, y - h / 2), w, h, boxstyle="round,pad=0,rounding_size=0.07",
+                                           fc=fill, ec=colour, lw=1.1, zorder=1))  # fmt: skip
+
     def operation(self, x: float, y: float, sign: str, colour: str = INK) -> None:
         """A sum or a product: a sign in a circle."""
         self.axes.add_patch(Circle((x, y), 0.14, fc="white", ec=colour, lw=1.2, zorder=4))
