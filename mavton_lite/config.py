@@ -109,7 +109,7 @@ class ParserSettings:
 
     width: int = 64
     downs: int = 6
-    variation: float = 1.0  # how much grounds, light, colours and framing are varied while it learns; 0: not at all
+    varied: float = 0.75  # share of the pictures it learns from that get other grounds, light, colours and framing
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ class Profile:
     train_coarse: TrainSettings = field(default_factory=lambda: TrainSettings(15_000, 16, 2e-4, schedule="constant"))
     train_refine: TrainSettings = field(default_factory=lambda: TrainSettings(6_000, 16, 2e-4, schedule="constant"))
     train_parse: TrainSettings = field(
-        default_factory=lambda: TrainSettings(20_000, 16, 1e-3, schedule="onecycle", flip=True)
+        default_factory=lambda: TrainSettings(20_000, 16, 1e-2, schedule="onecycle", flip=True)
     )
 
     @property
@@ -242,7 +242,7 @@ LITE = Profile(
     train_tom=TrainSettings(2_600, 8, 1e-3, schedule="onecycle", flip=True, silhouette_noise=0.3, save_every=200),
     train_coarse=TrainSettings(1_600, 8, 1e-3, schedule="onecycle", flip=True, silhouette_noise=0.3, save_every=200),
     train_refine=TrainSettings(300, 8, 1e-3, schedule="onecycle", save_every=100),
-    train_parse=TrainSettings(1_500, 16, 3e-3, schedule="onecycle", flip=True, save_every=100),
+    train_parse=TrainSettings(2_000, 8, 2e-2, schedule="onecycle", flip=True, save_every=200),
 )
 
 # Differs: as lite, and so small that every code path runs in seconds; nothing is learnt at this scale.
@@ -265,7 +265,7 @@ SMOKE = Profile(
     train_tom=TrainSettings(20, 4, 1e-3, schedule="onecycle", flip=True, silhouette_noise=0.3, save_every=10),
     train_coarse=TrainSettings(20, 4, 1e-3, schedule="onecycle", flip=True, silhouette_noise=0.3, save_every=10),
     train_refine=TrainSettings(10, 4, 1e-3, schedule="onecycle", save_every=10),
-    train_parse=TrainSettings(40, 8, 5e-3, schedule="onecycle", flip=True, save_every=20),
+    train_parse=TrainSettings(40, 8, 2e-2, schedule="onecycle", flip=True, save_every=20),
 )
 
 PROFILES = {p.name: p for p in (SMOKE, LITE, PAPER)}

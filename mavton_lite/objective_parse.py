@@ -22,17 +22,17 @@ class ParserObjective:
     """Every pixel's label should be likely, and every class's area be met.
 
     Cross entropy counts pixels, so that a neck hardly counts; `losses.jaccard` counts classes.
-    Pictures are varied (`data.scenery`) on their way in, so that what is learnt in a studio serves on photographs.
+    Most pictures are varied (`data.scenery`) on their way in, so that what is learnt in a studio serves on photographs.
     """
 
     def __init__(self, profile: Profile):
-        self.variation = profile.parser.variation
+        self.varied = profile.parser.varied
         self.networks: dict[str, nn.Module] = {"parse": build_parser(profile)}
         self.helpers: dict[str, nn.Module] = {}
 
     def turns(self, batch: dict) -> Iterator[Turn]:
         """One turn: the parser's."""
-        pictures, labels = vary(batch["image"], lip_labels(batch["parse"]), self.variation)
+        pictures, labels = vary(batch["image"], lip_labels(batch["parse"]), self.varied)
         logits = self.networks["parse"](pictures).float()  # (B, 20, H, W)
         yield Turn("parse", {"cross_entropy": F.cross_entropy(logits, labels), "jaccard": jaccard(logits, labels)})
 

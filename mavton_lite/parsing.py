@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mavton_lite.config import SEED
+from mavton_lite.data.atelier import Stage, garment_of, person_of
+from mavton_lite.data.lessons import drawn_series
 from mavton_lite.metrics.parsing import Overlap, ParsingScore, overlap, score
 from mavton_lite.models.parser import Parser
 from mavton_lite.objective_parse import lip_labels
+from mavton_lite.seeds import written
 
 BATCH = 32  # pictures at once
 
@@ -50,3 +58,31 @@ def score_on(parser: Parser, pictures: Tensor, truth: Tensor) -> ParsingScore:
         for some, true in zip(pictures.split(BATCH), truth.split(BATCH), strict=True)
     ]
     return score(Overlap(*map(torch.cat, zip(*counts, strict=True))))
+
+
+def varied_people(n: int, height: int, width: int, split: str = "test", seed: int = SEED) -> tuple[Tensor, Tensor]:
+    """The first `n` people of a split before other walls, in other light, by other cameras (the randomised look).
+
+    The same people and garments as in the studio. What was drawn once is kept under `runs/lessons`.
+    Shape: -> (n, 3, H, W) in [-1, 1], (n, H, W) int64.   Raises: ValueError as `lessons.drawn_series` does.
+    """
+
+    def draw(i: int) -> dict[str, np.ndarray]:
+        stage = Stage(person_of(seed, split, i, look="randomised"), height, width)
+        seen = stage.wear(garment_of(seed, split, i))
+        return {"pictures": np.rint(seen.image * 255).astype(np.uint8), "parses": seen.parse.astype(np.uint8)}
+
+    kept = drawn_series("varied-people", n, height, width, split, seed, draw)
+    pictures = torch.from_numpy(kept["pictures"]).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    return pictures.contiguous(), torch.from_numpy(kept["parses"]).long()
+
+
+def table(scores: Mapping[str, ParsingScore]) -> pd.DataFrame:
+    """A row a class and the mean last, a column a set of pictures: IoU in per cent with its 95 % interval."""
+    rows = {
+        title: {**{name: written(c) for name, c in found.classes.items()}, "mean": written(found.mean)}
+        for title, found in scores.items()
+    }
+    texts = pd.DataFrame(rows).fillna("")
+    order = [name for name in texts.index if name != "mean"] + ["mean"]
+    return texts.loc[order].rename_axis("IoU %")

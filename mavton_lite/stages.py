@@ -80,9 +80,8 @@ def _viton_settings(profile: Profile, experiment: Experiment, network: tuple, te
 
 def _parse_settings(profile: Profile, experiment: Experiment) -> dict[str, Any]:
     parser = as_dict(profile.parser)
-    variation = parser.pop("variation")  # of what it learns from: whoever uses the network need not share it
-    train = _train(profile, experiment)
-    return {"size": list(profile.size), "parser": parser, "variation": variation, "train": train}
+    train = _train(profile, experiment) | {"varied": parser.pop("varied")}
+    return {"size": list(profile.size), "parser": parser, "train": train}
 
 
 STAGES: dict[str, Stage] = {

@@ -8,8 +8,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torchmetrics.classification import MulticlassJaccardIndex
-from worlds import figure_parse, paint, random_batch
+from worlds import figure_parse, paint, random_batch, write_viton
 
+from mavton_lite import zoo
 from mavton_lite.config import LITE, SMOKE, ParserSettings
 from mavton_lite.data.scenery import grounds, on_another_ground, recoloured, reframed, vary
 from mavton_lite.losses import jaccard
@@ -17,7 +18,12 @@ from mavton_lite.metrics.parsing import Overlap, overlap, score
 from mavton_lite.models.build import build_parser
 from mavton_lite.models.parser import CLASSES, Parser
 from mavton_lite.objective_parse import ParserObjective, lip_labels
-from mavton_lite.parsing import parse, score_on
+from mavton_lite.obtain import obtain
+from mavton_lite.parsing import parse, score_on, table, varied_people
+from mavton_lite.plots import parsing as plots
+from mavton_lite.plots import style
+from mavton_lite.train import fit
+from mavton_lite.trained import load
 
 SIZE = SMOKE.size
 
@@ -116,8 +122,6 @@ def test_varied_pictures_keep_their_labels():
     assert set(moved_labels.unique().tolist()) <= set(labels.unique().tolist())
     agree = ((moved[:, 0] - (moved_labels / 10 - 1)).abs() < 0.02).float().mean((1, 2))
     assert (agree > 0.85).all() and not torch.equal(moved_labels, labels)
-    still, same = reframed(picture, labels, 0.0)
-    assert torch.equal(same, labels) and torch.allclose(still, picture, atol=1e-5)
 
 
 def test_another_ground_leaves_people_alone():
@@ -142,6 +146,10 @@ def test_variation_repeats_with_the_seed_and_can_be_off():
     assert torch.equal(first[0], second[0]) and torch.equal(first[1], second[1])
     assert first[0].shape == pictures.shape and first[0].abs().max() <= 1 and first[1].dtype == labels.dtype
     assert vary(pictures, labels, 0)[0] is pictures
+    torch.manual_seed(5)
+    some, parses = vary(pictures.repeat(16, 1, 1, 1), labels.repeat(16, 1, 1), 0.75)
+    kept = (some == pictures.repeat(16, 1, 1, 1)).flatten(1).all(1)
+    assert 4 <= kept.sum() <= 30 and torch.equal(parses[kept], labels.repeat(16, 1, 1)[kept])
     assert (recoloured(pictures) - pictures).abs().flatten(1).mean(1).min() > 0.01
     with pytest.raises(ValueError, match="wanted pictures"):
         vary(pictures, labels[:, :-1])
@@ -150,7 +158,7 @@ def test_variation_repeats_with_the_seed_and_can_be_off():
 def test_a_few_steps_teach_it_rectangles():
     pictures, labels = figures(8)
     torch.manual_seed(0)
-    profile = dataclasses.replace(SMOKE, parser=dataclasses.replace(SMOKE.parser, variation=0.0))
+    profile = dataclasses.replace(SMOKE, parser=dataclasses.replace(SMOKE.parser, varied=0.0))
     objective = ParserObjective(profile)
     network = objective.networks["parse"]
     optimiser = torch.optim.Adam(network.parameters(), 2e-2)
@@ -173,6 +181,61 @@ def test_labels_of_all_data_sets_are_lips():
         lip_labels(torch.tensor([[[0, 255]]]))
     (turn,) = ParserObjective(SMOKE).turns(random_batch(2))
     assert turn.loss.isfinite()
+
+
+# --- as an experiment
+
+
+def test_it_is_trained_kept_and_released_like_the_others(tmp_path):
+    data = write_viton(tmp_path / "world", 6, 2)
+    profile = dataclasses.replace(SMOKE, train_parse=dataclasses.replace(SMOKE.train_parse, steps=3, batch=4))
+    settings = {"device": "cpu", "progress": False}
+    trained = fit("parser", profile, data, tmp_path / "out", **settings)
+    assert trained.finished and trained.step == 3
+    assert fit("parser", profile, data, tmp_path / "out", **settings) == trained  # nothing is done twice
+    network = load("parser", profile, tmp_path / "out")
+    assert isinstance(network, Parser) and network.size == SIZE and not network.training
+    zoo.release("parser", profile, tmp_path / "out", folder=tmp_path / "zoo")
+    found = obtain("parser", profile, data, tmp_path / "elsewhere", released=tmp_path / "zoo")
+    assert found.source == "released" and found.steps == 3
+    pictures, _ = figures(4)
+    assert (parse(pictures, found.model) == parse(pictures, network)).float().mean() > 0.97  # half precision
+    wider = dataclasses.replace(profile, parser=dataclasses.replace(profile.parser, width=12))
+    with pytest.raises(ValueError, match="trained with another parser.width"):
+        load("parser", wider, tmp_path / "out")
+
+
+# --- the lesson's pictures
+
+
+def test_the_figures_show_what_is_wrong(tmp_path):
+    style.use()
+    pictures, truth = figures(2)
+    found = truth.clone()
+    found[:, :32] = 0
+    figure = plots.labelled(pictures, {"truth": truth, "found": found}, truth="truth")
+    assert [a.get_title(loc="center") for a in figure.axes[:4]] == ["picture", "truth", "found", "wrong"]
+    share = (found != truth).float().mean((1, 2))
+    words = [t.get_text() for a in figure.axes for t in a.texts]
+    assert words == [f"{v:.1%} of the pixels" for v in share.tolist()]
+    assert style.save(figure, tmp_path / "a.png").stat().st_size > 2000
+    measured = score(overlap(found, truth))
+    style.save(plots.class_scores({"one": measured, "two": measured}), tmp_path / "b.png")
+    words = table({"one": measured})
+    assert list(words.index) == [*measured.classes, "mean"] and words.loc["face", "one"].startswith("0.0 [")
+    with pytest.raises(ValueError, match="no column 'turth'"):
+        plots.labelled(pictures, {"truth": truth}, truth="turth")
+    with pytest.raises(ValueError, match="got none"):
+        plots.class_scores({})
+
+
+def test_varied_people_are_the_studios_before_other_walls(tmp_path, monkeypatch):
+    monkeypatch.setenv("MAVTON_ROOT", str(tmp_path))
+    pictures, labels = varied_people(2, 64, 48)
+    assert pictures.shape == (2, 3, 64, 48) and pictures.abs().max() <= 1 and pictures.std() > 0.1
+    assert {0, 5, 13} <= set(labels.unique().tolist())
+    again = varied_people(1, 64, 48)  # from what was kept
+    assert torch.equal(again[0][0], pictures[0]) and torch.equal(again[1][0], labels[0])
 
 
 # --- at work

@@ -14,21 +14,22 @@ from torch import Tensor
 GREY = (0.299, 0.587, 0.114)
 
 
-def vary(image: Tensor, parse: Tensor, strength: float = 1.0) -> tuple[Tensor, Tensor]:
-    """Every picture framed, lit, coloured and blurred anew, half of them before another ground.
+def vary(image: Tensor, parse: Tensor, share: float = 1.0) -> tuple[Tensor, Tensor]:
+    """That share of the pictures framed, lit, coloured and blurred anew, half of them before another ground.
 
-    Random numbers are torch's own, so that a seed makes them repeat. `strength` 0 changes nothing.
+    Random numbers are torch's own, so that a seed makes them repeat.
     Shape: (B, 3, H, W) in [-1, 1], (B, H, W) LIP ids -> same.   Raises: ValueError when the two do not agree.
     """
     if image.ndim != 4 or image.shape[1] != 3 or parse.shape != (len(image), *image.shape[2:]):
         raise ValueError(
             f"wanted pictures (B, 3, H, W) and labels (B, H, W), got {tuple(image.shape)} and {tuple(parse.shape)}"
         )
-    if not strength:
+    if not share:
         return image, parse
-    image, parse = reframed(image, parse, strength)
-    image = torch.where(_coins(image, 0.5), on_another_ground(image, parse), image)
-    return recoloured(image, strength), parse
+    moved, labels = reframed(image, parse)
+    moved = torch.where(_coins(image, 0.5), on_another_ground(moved, labels), moved)
+    chosen = _coins(image, share)
+    return torch.where(chosen, recoloured(moved), image), torch.where(chosen[:, 0], labels, parse)
 
 
 def _coins(like: Tensor, share: float) -> Tensor:
@@ -40,15 +41,15 @@ def _uniform(like: Tensor, low: float, high: float, *shape: int) -> Tensor:
     return low + (high - low) * torch.rand(len(like), *shape, device=like.device)
 
 
-def reframed(image: Tensor, parse: Tensor, strength: float = 1.0) -> tuple[Tensor, Tensor]:
+def reframed(image: Tensor, parse: Tensor) -> tuple[Tensor, Tensor]:
     """The camera nearer (up to half as near again), turned and moved; beyond the border the border goes on."""
     count, _, height, width = image.shape
-    zoom = torch.exp(_uniform(image, -0.1, 0.4) * strength)  # (B,)
-    roll = 0.08 * strength * torch.randn(count, device=image.device)
-    shift = torch.stack([_uniform(image, -0.2, 0.2), _uniform(image, -0.35, 0.1)]) * strength  # (2, B), half pictures
+    zoom = torch.exp(_uniform(image, -0.1, 0.4))  # (B,)
+    roll = 0.08 * torch.randn(count, device=image.device)
+    across, down = _uniform(image, -0.2, 0.2), _uniform(image, -0.35, 0.1) * (1 - 1 / zoom.clamp(min=1.05))
     c, s, aspect = torch.cos(roll) / zoom, torch.sin(roll) / zoom, height / width
-    theta = torch.stack([c, s * aspect, shift[0], -s / aspect, c, shift[1] * (1 - 1 / zoom.clamp(min=1.05))])  # (6, B)
-    grid = F.affine_grid(theta.T.reshape(count, 2, 3), list(image.shape), align_corners=True)  # (B, H, W, 2)
+    theta = torch.stack([c, s * aspect, across, -s / aspect, c, down], 1).view(count, 2, 3)
+    grid = F.affine_grid(theta, list(image.shape), align_corners=True)  # (B, H, W, 2)
     kept = {"padding_mode": "border", "align_corners": True}
     labels = F.grid_sample(parse[:, None].float(), grid, mode="nearest", **kept)[:, 0]
     return F.grid_sample(image, grid, mode="bilinear", **kept), labels.to(parse.dtype)
@@ -78,19 +79,19 @@ def grounds(like: Tensor) -> Tensor:
     return out.clamp(-1, 1)
 
 
-def recoloured(image: Tensor, strength: float = 1.0) -> Tensor:
+def recoloured(image: Tensor) -> Tensor:
     """Uneven light, a cast, other saturation, contrast, exposure, gamma, blur.   Shape: (B, 3, H, W) -> same."""
     count, size = len(image), image.shape[2:]
     unit = (image + 1) / 2
     shade = F.interpolate(torch.randn(count, 1, 3, 2, device=image.device), size, mode="bilinear", align_corners=True)
-    unit = unit * torch.exp(0.25 * strength * _uniform(image, 0, 1, 1, 1, 1) * shade)
-    unit = unit * (1 + 0.06 * strength * torch.randn(count, 3, 1, 1, device=image.device))
+    unit = unit * torch.exp(0.25 * _uniform(image, 0, 1, 1, 1, 1) * shade)
+    unit = unit * (1 + 0.06 * torch.randn(count, 3, 1, 1, device=image.device))
     grey = (unit * unit.new_tensor(GREY).view(1, 3, 1, 1)).sum(1, keepdim=True)
-    unit = torch.lerp(grey, unit, torch.exp(_uniform(image, -0.7, 0.4, 1, 1, 1) * strength))
+    unit = torch.lerp(grey, unit, torch.exp(_uniform(image, -0.7, 0.4, 1, 1, 1)))
     middle = unit.mean((1, 2, 3), keepdim=True)
-    unit = middle + (unit - middle) * torch.exp(_uniform(image, -0.4, 0.35, 1, 1, 1) * strength)
-    unit = unit * torch.exp(_uniform(image, -0.5, 0.25, 1, 1, 1) * strength)
-    unit = unit.clamp(1e-3, 1) ** torch.exp(0.2 * strength * torch.randn(count, 1, 1, 1, device=image.device))
+    unit = middle + (unit - middle) * torch.exp(_uniform(image, -0.4, 0.35, 1, 1, 1))
+    unit = unit * torch.exp(_uniform(image, -0.5, 0.25, 1, 1, 1))
+    unit = unit.clamp(1e-3, 1) ** torch.exp(0.2 * torch.randn(count, 1, 1, 1, device=image.device))
     soft = F.avg_pool2d(unit, 3, 1, 1, count_include_pad=False)
-    unit = torch.lerp(unit, soft, _uniform(image, -0.5, 1, 1, 1, 1).clamp(min=0) * min(strength, 1.0))
+    unit = torch.lerp(unit, soft, _uniform(image, -0.5, 1, 1, 1, 1).clamp(min=0))  # a third of them stay sharp
     return unit * 2 - 1
