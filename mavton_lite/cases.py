@@ -87,3 +87,26 @@ def one_each(scores: np.ndarray, cases: Mapping[str, np.ndarray], share: float =
             found[case] = int(np.argmin(np.where(pool, np.abs(scores - wanted), np.inf)))
             free[found[case]] = False
     return {case: found[case] for case in cases if case in found}
+
+
+def first_with(tags: Sequence[str], split: str = "test", seed: int = SEED, people: int = 200) -> dict[str, int]:
+    """For each tag the first person of a split who, in the garment to try on, carries it; nobody twice.
+
+    Person i tries garment i ^ 1 on. Tags are told from attributes alone, so nothing is drawn.
+    Raises: ValueError for a tag that nobody carries, or that there is not.
+    """
+    from mavton_lite.data.atelier import garment_of, person_of
+    from mavton_lite.data.atelier.tags import TAGS, tags_of
+
+    found: dict[str, int] = {}
+    for tag in tags:
+        if tag not in TAGS:
+            raise ValueError(f"unknown tag {tag!r}; known: {', '.join(TAGS)}")
+        for i in range(people):
+            carried = tags_of(person_of(seed, split, i), garment_of(seed, split, i), garment_of(seed, split, i ^ 1))
+            if tag in carried and i not in found.values():
+                found[tag] = i
+                break
+        else:
+            raise ValueError(f"none of the first {people} people of {split!r} carries {tag!r}")
+    return found

@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from mavton_lite.experiments import EXPERIMENTS
 from mavton_lite.field import INPUTS, PRODUCTS, SYSTEMS, WARPS, field_table
 from mavton_lite.plots import field, style
 
@@ -33,6 +34,7 @@ def test_every_row_is_whole_and_says_where_it_was_read():
         assert system.year is None or 2002 <= system.year <= 2024
         doubtful = system.year is None or "not known" in (system.warps, system.composes, system.needs)
         assert not (doubtful and system.confirmed), f"{system.name} has a gap and is called confirmed"
+        assert not system.runs or system.runs in EXPERIMENTS, f"{system.name}: no experiment {system.runs!r}"
 
 
 def test_the_table_tells_what_is_not_confirmed():

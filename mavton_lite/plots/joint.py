@@ -210,6 +210,18 @@ def pull_table(log: pd.DataFrame, parts: int = 3) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def silences(log: pd.DataFrame, below: float = 0.1, player: str = "discriminator") -> list[tuple[int, int]]:
+    """First and last steps of every spell in which a player's gradient stays below that share of its median."""
+    quiet = (log[player] < below * log[player].median()).to_numpy()
+    spells: list[tuple[int, int]] = []
+    for i in np.nonzero(quiet)[0]:
+        if i and quiet[i - 1]:
+            spells[-1] = spells[-1][0], int(log.index[i])
+        else:
+            spells.append((int(log.index[i]), int(log.index[i])))
+    return spells
+
+
 METRICS = {"ssim_garment": "inside the garment region", "ssim_arms": "where arms meet cloth", "ssim": "whole picture"}
 
 
