@@ -66,7 +66,7 @@ class StudySettings:
 
 STUDIES = {
     "smoke": StudySettings(24, 12, steps=6, seeds=1),
-    "lite": StudySettings(300, 100, steps=300, seeds=2),
+    "lite": StudySettings(300, 100, steps=200, seeds=2),
     "paper": StudySettings(2_000, 400, steps=4_000, seeds=5),
 }
 

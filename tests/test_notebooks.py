@@ -26,6 +26,7 @@ EXPECTED = {
     "04_soft_attention",
     "05_channel_attention",
     "06_self_attention",
+    "10_cpvton_tom",
     "11_ma_vton",
     "12_train",
     "13_results",
