@@ -9,6 +9,7 @@ import torch
 from mavton_lite.config import SEED
 from mavton_lite.data.atelier import flat_lay, garment_of
 from mavton_lite.warp import TPSGrid, control_points, pixel_grid, resample
+from mavton_lite.warp.moments import affine_between
 from mavton_lite.warp.shape_context import (
     ANGLES,
     CHOICE,
@@ -194,3 +195,15 @@ def test_a_pair_at_lite_size_takes_milliseconds(garments):
     start = time.process_time()
     warp_between(small, worn, 128, 96)
     assert (time.process_time() - start) / len(small) < 0.15  # 0.05 s on an idle core
+
+
+def test_moments_find_shift_and_scale(garments):
+    at = pixel_grid(*SIZE).float()
+    truth = (at * torch.tensor([1.2, 0.9]) + torch.tensor([0.1, -0.05])).expand(len(garments), -1, -1, -1)
+    worn = resample(garments, truth, "zeros")
+    assert errors_px(affine_between(garments, worn, *SIZE), truth, worn).max() < 1
+    # sizes do not matter, and what is lost to the frame or bent away is not found
+    half = torch.nn.functional.interpolate(worn, (128, 96), mode="bilinear", align_corners=True)
+    assert errors_px(affine_between(garments, half, *SIZE), truth, worn).max() < 1
+    with pytest.raises(ValueError, match="no garment in mask 1"):
+        affine_between(garments[:2], torch.stack([worn[0], torch.zeros_like(worn[0])]), *SIZE)
