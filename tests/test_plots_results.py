@@ -238,6 +238,9 @@ def test_warp_table_quotes_bounds_and_masks():
     error = table["end-point error, px at 256 × 192 ↓"].str[:4].tolist()
     assert table["warp"].tolist()[0] == "no warp" and error == ["9.00", "5.00", "2.00", "3.50"]
     assert table["mask IoU ↑"].str[:5].tolist() == ["0.600", "", "", "0.830"]
+    plus = record("cp_vton_plus", mask_iou=0.8, mask_iou_plain=0.7, epe_256_px=4.5, epe_256_px_none=1.0)
+    rows = warp_table([gmm, plus, record("ma_vton")]).set_index("warp").iloc[:, -1].str[:4]
+    assert rows["CP-VTON+: GMM on masks"] == "4.50" and rows["no warp"] == "9.00" and len(rows) == 5
     with pytest.raises(ValueError, match="no record of paste_warped_cloth"):
         warp_table([record("cp_vton")])
 

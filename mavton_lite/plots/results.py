@@ -21,9 +21,12 @@ NAMES = {
     "copy_person": "copy the person",
     "paste_flat_cloth": "paste the flat cloth",
     "paste_warped_cloth": "paste the warped cloth",
+    "viton": "VITON",
     "cp_vton": "CP-VTON",
+    "cp_vton_plus": "CP-VTON+",
     "ma_vton": "MA-VTON",
 }
+OTHER_WARPS = {"viton": "VITON: shape context", "cp_vton_plus": "CP-VTON+: GMM on masks"}
 PAINTS = {"copy_person": "copy", "paste_flat_cloth": "paste", "paste_warped_cloth": "gmm"}  # their colours' names
 METRICS = {"ssim": ("SSIM ↑", 3), "psnr": ("PSNR, dB ↑", 2), "lpips": ("LPIPS ↓", 3)}
 REGIONS = {"": "picture", "_garment": "garment region", "_arms": "arm band"}
@@ -69,9 +72,10 @@ def comparison_table(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def warp_table(records: Sequence[Record]) -> pd.DataFrame:
-    """The matching module beside no warp and the best maps of each family, on the same pixels.
+    """The matching module beside no warp, other systems' warps and the best maps of each family, on the same pixels.
 
-    Wants, for each kind of pairs, `paste_warped_cloth` and, for the overlap without a warp, `paste_flat_cloth`.
+    Wants, for each kind of pairs, `paste_warped_cloth` and, for the overlap without a warp, `paste_flat_cloth`; shows
+    the warps of `viton` and `cp_vton_plus` where they are among the records.
     Raises: ValueError when there is no warp among the records.
     """
     rows = []
@@ -81,16 +85,18 @@ def warp_table(records: Sequence[Record]) -> pd.DataFrame:
             raise ValueError(f"no record of paste_warped_cloth ({pairs}); found {', '.join(models)}")
         gmm, flat = models["paste_warped_cloth"], models.get("paste_flat_cloth")
         lines = (
-            ("no warp", flat, "epe_256_px_none"),
-            ("best affine map of each example", None, "epe_256_px_affine"),
-            ("best 5 × 5 spline of each example", None, "epe_256_px_tps"),
-            ("GMM", gmm, "epe_256_px"),
+            ("no warp", gmm, flat, "epe_256_px_none"),
+            ("best affine map of each example", gmm, None, "epe_256_px_affine"),
+            ("best 5 × 5 spline of each example", gmm, None, "epe_256_px_tps"),
+            *((name, models[key], models[key], "epe_256_px") for key, name in OTHER_WARPS.items() if key in models),
+            ("GMM", gmm, gmm, "epe_256_px"),
         )
-        for name, masks, metric in lines:
+        for name, places, masks, metric in lines:
             row = {"pairs": pairs, "warp": name}
             for title, key in (("mask IoU ↑", "mask_iou"), ("with arms and hair", "mask_iou_plain")):
                 row[title] = cell(masks.interval(key)) if masks and key in masks.values else ""
-            row["end-point error, px at 256 × 192 ↓"] = cell(gmm.interval(metric), 2) if metric in gmm.values else ""
+            known = metric in places.values
+            row["end-point error, px at 256 × 192 ↓"] = cell(places.interval(metric), 2) if known else ""
             rows.append(row)
     return pd.DataFrame(rows)
 

@@ -25,6 +25,8 @@ MODEL_COLOURS = {
     "copy": "#B0B0B0",
     "paste": "#7F7F7F",
     "gmm": "#009E73",
+    "viton": "#CC79A7",
+    "cp_vton_plus": "#56B4E9",
     "cp_vton": "#0072B2",
     "ma_vton": "#D55E00",
     "ma_vton_no_gan": "#E69F00",
