@@ -19,6 +19,7 @@ from mavton_lite.objective_parse import lip_labels
 from mavton_lite.seeds import written
 
 BATCH = 32  # pictures at once
+VARIED = {"smoke": 8, "lite": 64, "paper": 200}  # people that the lesson scores before other walls
 
 
 @torch.no_grad()

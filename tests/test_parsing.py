@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from torchmetrics.classification import MulticlassJaccardIndex
 from worlds import figure_parse, paint, random_batch, write_viton
 
-from mavton_lite import zoo
+from mavton_lite import answers_parsing, zoo
 from mavton_lite.config import LITE, SMOKE, ParserSettings
 from mavton_lite.data.scenery import grounds, on_another_ground, recoloured, reframed, vary
+from mavton_lite.exercise import check
 from mavton_lite.losses import jaccard
 from mavton_lite.metrics.parsing import Overlap, overlap, score
 from mavton_lite.models.build import build_parser
@@ -192,7 +193,9 @@ def test_it_is_trained_kept_and_released_like_the_others(tmp_path):
     settings = {"device": "cpu", "progress": False}
     trained = fit("parser", profile, data, tmp_path / "out", **settings)
     assert trained.finished and trained.step == 3
-    assert fit("parser", profile, data, tmp_path / "out", **settings) == trained  # nothing is done twice
+    weights, when = trained.weights, trained.weights.stat().st_mtime_ns
+    again = fit("parser", profile, data, tmp_path / "out", **settings)
+    assert again.weights.stat().st_mtime_ns == when and again.weights == weights  # nothing is done twice
     network = load("parser", profile, tmp_path / "out")
     assert isinstance(network, Parser) and network.size == SIZE and not network.training
     zoo.release("parser", profile, tmp_path / "out", folder=tmp_path / "zoo")
@@ -236,6 +239,42 @@ def test_varied_people_are_the_studios_before_other_walls(tmp_path, monkeypatch)
     assert {0, 5, 13} <= set(labels.unique().tolist())
     again = varied_people(1, 64, 48)  # from what was kept
     assert torch.equal(again[0][0], pictures[0]) and torch.equal(again[1][0], labels[0])
+
+
+# --- the exercises
+
+
+def recall(found, truth, label):
+    return float(((found == label) & (truth == label)).sum() / (truth == label).sum())
+
+
+def dice(found, truth, label):
+    a, b = found == label, truth == label
+    return float(2 * (a & b).sum() / (a.sum() + b.sum()))
+
+
+def accuracy(found, truth, label):
+    return float(((found == label) == (truth == label)).float().mean())
+
+
+def test_the_exercises_accept_what_is_right_and_nothing_else(capsys):
+    _, labels = figures(2)
+    found, truth = labels
+    cases = [((found, truth, k), answers_parsing.intersection_over_union(found, truth, k)) for k in (0, 5, 13)]
+
+    def mine(found, truth, label):
+        a, b = found == label, truth == label
+        return (a & b).sum() / (a | b).sum()
+
+    assert check(mine, cases)
+    assert not any(check(wrong, cases) for wrong in (recall, dice, accuracy))
+    cases = [((one,), answers_parsing.mirrored_parse(one)) for one in labels]
+    swap = {14: 15, 15: 14, 16: 17, 17: 16, 18: 19, 19: 18}
+    assert check(lambda parse: parse.clone().apply_(lambda k: swap.get(k, k)).flip(1), cases)
+    assert not check(lambda parse: parse.flip(1), cases)
+    assert not check(lambda parse: parse.clone().apply_(lambda k: swap.get(k, k)), cases)
+    assert not check(lambda parse: parse.flip(0), cases)
+    capsys.readouterr()
 
 
 # --- at work
