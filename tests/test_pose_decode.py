@@ -18,7 +18,8 @@ from mavton_lite.pose.score import NOTHING, Found, joints_found
 STANDING = {
     "nose": (0, -40), "neck": (0, -20), "right shoulder": (-18, -19), "right elbow": (-24, 12),
     "right wrist": (-20, 40), "left shoulder": (18, -19), "left elbow": (25, 10), "left wrist": (8, 22),
-    "right hip": (-10, 44), "left hip": (10, 44), "right eye": (-4, -44), "left eye": (4, -44), "right ear": (-9, -42), "left ear": (9, -42),
+    "right hip": (-10, 44), "left hip": (10, 44), "right eye": (-4, -44), "left eye": (4, -44),
+    "right ear": (-9, -42), "left ear": (9, -42),
 }  # fmt: skip
 
 

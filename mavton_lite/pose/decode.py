@@ -79,7 +79,8 @@ def find_peaks(confidence: Tensor, threshold: float = 0.1, radius: float = 1.5) 
 def refine(confidence: Tensor, joint: Tensor, row: Tensor, column: Tensor) -> Tensor:
     """The top of a parabola through the logarithm of a peak and its two neighbours, across and down.
 
-    The logarithm of a Gaussian *is* a parabola, so a lone bump is found exactly. At the border a cell's middle is taken.
+    The logarithm of a Gaussian *is* a parabola, so a lone bump is found exactly. At the border, where a neighbour is
+    missing, the cell's middle is taken.
     Shape: (K, H, W), 3 x (N,) -> (N, 2) x, y.
     """
     log = confidence.clamp(min=1e-6).log()

@@ -154,11 +154,14 @@ def main() -> None:
     """Train at lite and keep the weights."""
     settings, started = SETTINGS["lite"], time.perf_counter()
     groups = group_pictures(settings.groups, *SIZE)
-    network, _ = train(settings, groups, progress=True)
-    save_weights(network, settings, time.perf_counter() - started)
-    network, card = load_weights()
-    found = evaluate(group_pictures(settings.test, 256, 192, "test"), network)
-    print(card["parameters"], {n: (round(f.recall, 4), round(f.precision, 4)) for n, f in found.items()})
+    network, losses = train(settings, groups, progress=True)
+    card = save_weights(network, settings, time.perf_counter() - started)
+    found = evaluate(group_pictures(settings.test, 256, 192, "test"), load_weights()[0])
+    print(f"{card['parameters']:,} parameters, loss {losses[0]:.4f} to {sum(losses[-50:]) / 50:.4f}")
+    for people, counts in found.items():
+        print(
+            f"{people} in the picture: {counts.recall:.1%} of the joints found, {counts.precision:.1%} of the said right"
+        )
 
 
 if __name__ == "__main__":
