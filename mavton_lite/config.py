@@ -206,7 +206,7 @@ _SMALL_VITON = VITONSettings(
     width=20,
     downs=5,
     dropout=0.0,
-    norm_momentum=0.02,
+    norm_momentum=0.05,
     refine_width=16,
     points=60,
     perceptual=_SMALL_LOSS.perceptual,
@@ -240,8 +240,8 @@ LITE = Profile(
     loss=_SMALL_LOSS,
     train_gmm=TrainSettings(3_000, 16, 2e-3, schedule="onecycle", flip=True, save_every=250),
     train_tom=TrainSettings(2_600, 8, 1e-3, schedule="onecycle", flip=True, silhouette_noise=0.3, save_every=200),
-    train_coarse=TrainSettings(1_600, 8, 1e-3, schedule="onecycle", flip=True, silhouette_noise=0.3, save_every=200),
-    train_refine=TrainSettings(300, 8, 1e-3, schedule="onecycle", save_every=100),
+    train_coarse=TrainSettings(2_000, 8, 1e-3, schedule="onecycle", flip=True, silhouette_noise=0.3, save_every=200),
+    train_refine=TrainSettings(300, 8, 3e-3, schedule="onecycle", save_every=100),
     train_parse=TrainSettings(2_000, 8, 2e-2, schedule="onecycle", flip=True, save_every=200),
 )
 
@@ -258,13 +258,13 @@ SMOKE = Profile(
     gmm=GMMSettings(width=8, downs=2),
     tom=TOMSettings(width=8, downs=4, upsample="nearest", final_norm=False, mask_input=True, gate_reduction=4),
     discriminator=DiscriminatorSettings(width=8, layers=1),
-    viton=dataclasses.replace(_SMALL_VITON, width=8, downs=4, refine_width=8),
+    viton=dataclasses.replace(_SMALL_VITON, width=8, downs=4, refine_width=8, norm_momentum=0.1),
     parser=ParserSettings(width=8, downs=4),
     loss=_SMALL_LOSS,
     train_gmm=TrainSettings(30, 8, 1e-3, schedule="onecycle", flip=True, save_every=10),
     train_tom=TrainSettings(20, 4, 1e-3, schedule="onecycle", flip=True, silhouette_noise=0.3, save_every=10),
-    train_coarse=TrainSettings(20, 4, 1e-3, schedule="onecycle", flip=True, silhouette_noise=0.3, save_every=10),
-    train_refine=TrainSettings(10, 4, 1e-3, schedule="onecycle", save_every=10),
+    train_coarse=TrainSettings(60, 8, 3e-3, schedule="onecycle", flip=True, silhouette_noise=0.3, save_every=20),
+    train_refine=TrainSettings(20, 4, 3e-3, schedule="onecycle", save_every=10),
     train_parse=TrainSettings(40, 8, 2e-2, schedule="onecycle", flip=True, save_every=20),
 )
 

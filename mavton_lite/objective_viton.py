@@ -13,6 +13,7 @@ from mavton_lite.data.person import represent
 from mavton_lite.experiments import Experiment
 from mavton_lite.losses import PerceptualLoss, l1, total_variation
 from mavton_lite.models.build import build_coarse, build_refinement
+from mavton_lite.models.cpvton import TryOn
 from mavton_lite.models.tryon_viton import VITONPipeline
 from mavton_lite.models.viton import Coarse, EncoderDecoder
 from mavton_lite.objectives import Turn, blurred_outline, tiles
@@ -84,13 +85,28 @@ class RefineObjective:
 
     def turns(self, batch: dict) -> Iterator[Turn]:
         """One turn: the refinement network's."""
-        weight, image, pipeline = self.profile.viton, batch["image"], self.helpers["pipeline"]
+        yield Turn("refine", self.terms(self.tried(batch), batch["image"]))
+
+    def tried(self, batch: dict) -> TryOn:
+        """The refined try-ons of a batch; gradients reach the refinement network only."""
+        pipeline = self.helpers["pipeline"]
         with torch.no_grad():
-            person = represent(batch, self.profile.person)
-            coarse = pipeline.coarse(person.agnostic, batch["cloth"])
-            warp = pipeline.bend(batch["cloth"], batch["cloth_mask"], self._control(batch, coarse))
-        tryon = pipeline.refined(self.networks["refine"](warp.cloth, coarse.image), warp, coarse)
-        terms = {}
+            coarse = self._coarse(batch)
+            names = example_names(batch)
+            known = all(n in self.control for n in names)
+            control = torch.stack([self.control[n] for n in names]).to(coarse.mask) if known else None
+            control = pipeline.match(batch["cloth_mask"], coarse) if control is None else control
+            warp = pipeline.bend(batch["cloth"], batch["cloth_mask"], control)
+        return pipeline.refined(self.networks["refine"](warp.cloth, coarse.image), warp, coarse)
+
+    @torch.no_grad()
+    def matched(self, batch: dict) -> Tensor:
+        """Control points of the warps of a batch, computed.   Shape: -> (B, 2 * grid^2)."""
+        return self.helpers["pipeline"].match(batch["cloth_mask"], self._coarse(batch))
+
+    def terms(self, tryon: TryOn, image: Tensor) -> dict[str, Tensor]:
+        """Weighted terms of refined try-ons; a term whose weight is 0 is neither computed nor listed."""
+        weight, terms = self.profile.viton, {}
         if weight.refine_l1:
             terms["l1"] = weight.refine_l1 * l1(tryon.image, image)
         if weight.refine_perceptual:
@@ -100,13 +116,11 @@ class RefineObjective:
             terms["take"] = -weight.take * tryon.mask.mean()
         if weight.smooth:
             terms["smooth"] = weight.smooth * total_variation(tryon.mask.float())
-        yield Turn("refine", terms)
+        return terms
 
-    def _control(self, batch: dict, coarse: Coarse) -> Tensor:
-        names = example_names(batch)
-        if any(n not in self.control for n in names):
-            return self.helpers["pipeline"].match(batch["cloth_mask"], coarse)
-        return torch.stack([self.control[n] for n in names]).to(coarse.mask)
+    def _coarse(self, batch: dict) -> Coarse:
+        person = represent(batch, self.profile.person)
+        return self.helpers["pipeline"].coarse(person.agnostic, batch["cloth"])
 
 
 def example_names(batch: dict) -> list[str]:

@@ -12,8 +12,6 @@ from tqdm import tqdm
 
 from mavton_lite import checkpoint
 from mavton_lite.data import Cached, open_dataset
-from mavton_lite.data.person import represent
-from mavton_lite.models.tryon_viton import VITONPipeline
 from mavton_lite.objective_viton import RefineObjective, example_names
 from mavton_lite.schedule import batch_indices
 from mavton_lite.warp import shape_context
@@ -43,8 +41,7 @@ def prepare_warps(objective: RefineObjective, job: Job, device: torch.device) ->
             missing = [i for i in indices if _name(dataset, i) not in known]
             if missing:
                 batch = pictures.batch(missing, device)
-                control = _control(objective.helpers["pipeline"], batch)
-                known |= dict(zip(example_names(batch), control.cpu(), strict=True))
+                known |= dict(zip(example_names(batch), objective.matched(batch).cpu(), strict=True))
                 header = list(known)
                 checkpoint.save_tensors(path, {"control": torch.stack(list(known.values()))}, header)
             objective.control.update(known)
@@ -79,9 +76,3 @@ def _read(path: Path) -> dict[str, Tensor]:
         return {}
     tensors, names = checkpoint.load_tensors(path)
     return dict(zip(names, tensors["control"], strict=True))
-
-
-@torch.no_grad()
-def _control(pipeline: VITONPipeline, batch: dict) -> Tensor:
-    person = represent(batch, pipeline.person)
-    return pipeline.match(batch["cloth_mask"], pipeline.coarse(person.agnostic, batch["cloth"]))

@@ -10,7 +10,7 @@ from torch import nn
 from trainings import rows, shortened
 from worlds import random_batch, write_viton
 
-from mavton_lite import checkpoint, viton_warps, zoo
+from mavton_lite import checkpoint, zoo
 from mavton_lite.config import LITE, PAPER, SMOKE, TrainSettings
 from mavton_lite.data.person import represent
 from mavton_lite.experiments import EXPERIMENTS
@@ -20,7 +20,7 @@ from mavton_lite.models.build import build_coarse, build_refinement
 from mavton_lite.models.summary import count_parameters
 from mavton_lite.models.tryon_viton import VITONPipeline, control_of
 from mavton_lite.models.viton import Coarse, compose
-from mavton_lite.objective_viton import example_names, perceptual_of
+from mavton_lite.objective_viton import RefineObjective, example_names, perceptual_of
 from mavton_lite.stages import build_objective
 from mavton_lite.train import fit
 from mavton_lite.trained import load, load_pipeline
@@ -235,11 +235,11 @@ def test_warps_are_computed_once(data, out, tmp_path, monkeypatch):
 
     before = weights(out)
     with monkeypatch.context() as patch, pytest.warns(UserWarning, match="fresh start"):
-        patch.setattr(viton_warps, "_control", forbidden)
+        patch.setattr(RefineObjective, "matched", forbidden)
         fit("viton", tiny(), data, out, resume=False, **QUIET)
     assert all(torch.equal(v, before[k]) for k, v in weights(out).items())
     with monkeypatch.context() as patch, pytest.raises(AssertionError, match="again"), pytest.warns(UserWarning):
-        patch.setattr(viton_warps, "_control", forbidden)  # other outlines are other warps
+        patch.setattr(RefineObjective, "matched", forbidden)  # other outlines are other warps
         fit("viton", tiny(viton=dataclasses.replace(SMOKE.viton, points=30)), data, out, **QUIET)
     with pytest.warns(UserWarning, match="points"):
         fit("viton", tiny(), data, out, **QUIET)
