@@ -63,8 +63,8 @@ class Examples(NamedTuple):
 
     @property
     def tags(self) -> list[list[str]]:
-        """What makes each example a hard case."""
-        return self.batch["tags"]
+        """What makes each example a hard case, where the data set says so."""
+        return self.batch.get("tags", [[]] * len(self.worn))
 
     @property
     def inputs(self) -> tuple[Tensor, Tensor, Tensor]:

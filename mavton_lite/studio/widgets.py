@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import ipywidgets
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from mavton_lite.data.sample import COCO18
 from mavton_lite.models.game import History
 from mavton_lite.plots.attention import levels
+from mavton_lite.plots.pose import Maps
+from mavton_lite.pose.maps import LIMB_NAMES
 from mavton_lite.studio.attention import Gaze, look
+from mavton_lite.studio.bending import Bench, Point, Scene
 from mavton_lite.studio.composition import EDGES, Layers, Mix, costs, mix
 from mavton_lite.studio.dressing import LAYERS, Dressing, dress
 from mavton_lite.studio.game import Moment, watch
 from mavton_lite.studio.heads import LAYERS as LAYERS_OF_HEADS
 from mavton_lite.studio.heads import MEAN, Question, answer
+from mavton_lite.studio.outlines import STIFFNESS, Table, lay
+from mavton_lite.studio.pose import PoseView, view_pose
 
 
 def png(picture: np.ndarray) -> bytes:
@@ -101,6 +107,37 @@ def head_picker(pictures: Mapping[str, Tensor], maps: Mapping[str, Tensor], grid
     return Explorer(controls, lambda **values: answer(Question(**values), pictures, maps, grid), caption)
 
 
+def matching_table(people: Tensor, cloths: Tensor, cloth_masks: Tensor, targets: Tensor) -> Explorer:
+    """Pick an example, how many points of its outlines are matched and how stiff the spline is.
+
+    Shape: pictures (B, 3, H, W) in [-1, 1], masks (B, 1, H, W) in [0, 1].
+    """
+    controls = {
+        "example": ipywidgets.IntSlider(0, 0, len(people) - 1, description="example", continuous_update=False),
+        "points": ipywidgets.Dropdown(options=[10, 20, 40, 60, 100], value=60, description="points"),
+        "stiffness": ipywidgets.Dropdown(options=list(STIFFNESS), value="as VITON", description="spline"),
+    }
+    caption = "garment and wanted mask, partners joined · the garment through the spline · inside the mask"
+    return Explorer(controls, lambda **values: lay(Table(**values), people, cloths, cloth_masks, targets), caption)
+
+
+def pose_explorer(pictures: Tensor, maps: Mapping[str, Sequence[Maps]], shown: str = "right wrist") -> Explorer:
+    """Pick a group, whose maps, a joint or limb and the lowest peak, and see the skeletons that come out.
+
+    Shape: pictures (n, 3, H, W) in [-1, 1], n pairs of maps by name.
+    """
+    controls = {
+        "group": ipywidgets.IntSlider(0, 0, len(pictures) - 1, description="group", continuous_update=False),
+        "maps": ipywidgets.Dropdown(options=list(maps), description="maps"),
+        "shown": ipywidgets.Dropdown(options=[*COCO18, *LIMB_NAMES], value=shown, description="show"),
+        "threshold": ipywidgets.FloatSlider(
+            0.1, min=0.02, max=0.9, step=0.02, description="threshold", continuous_update=False
+        ),
+    }
+    caption = "one map over the group · everybody as decoded from all maps, peaks below the threshold left out"
+    return Explorer(controls, lambda **values: view_pose(PoseView(**values), pictures, maps), caption)
+
+
 def mixing_desk(layers: Layers) -> Explorer:
     """Push the mask of a try-on towards the painting or the cloth, or cut it hard, and see picture and error."""
     known = costs(layers)
@@ -111,6 +148,43 @@ def mixing_desk(layers: Layers) -> Explorer:
     }
     caption = "painting · warped cloth · mask · mixture · truth; below: error in the garment region"
     return Explorer(controls, lambda **values: mix(Mix(**values), layers, known), caption)
+
+
+class BendingBench(Explorer):
+    """Hold one control point after the other and move where it reads; every point keeps its offset."""
+
+    def __init__(self, scene: Scene, reach: float = 25.0):
+        self.bench, self._at = Bench(scene), None
+
+        def slider(name: str, value: int, count: int) -> ipywidgets.IntSlider:
+            return ipywidgets.IntSlider(value, 0, count - 1, description=name, continuous_update=False)
+
+        def mover(name: str) -> ipywidgets.FloatSlider:
+            return ipywidgets.FloatSlider(0.0, min=-reach, max=reach, step=1, description=name, continuous_update=False)
+
+        middle = self.bench.grid // 2
+        controls = {
+            "example": slider("example", 0, len(scene.cloth)),
+            "start": ipywidgets.Dropdown(options=list(scene.starts), description="start"),
+            "row": slider("row", middle, self.bench.grid),
+            "column": slider("column", middle, self.bench.grid),
+            "right": mover("right, %"),
+            "down": mover("down, %"),
+        }
+        super().__init__(controls, self._bend, "where the points read · bent · on the person · truth")
+        self.children[0].layout.flex_flow = "row wrap"
+
+    def _bend(self, right: float, down: float, **point) -> np.ndarray:
+        at = Point(**point)
+        if at == self._at:
+            self.bench.move(at, right, down)
+        else:  # another point is held: the sliders show its offset, and nothing has moved
+            self._at = at
+            for control, value in zip(("right", "down"), self.bench.offset(at), strict=True):
+                self.controls[control].unobserve(self.redraw, names="value")
+                self.controls[control].value = value
+                self.controls[control].observe(self.redraw, names="value")
+        return self.bench.draw(at)
 
 
 def game_playback(games: Mapping[str, History], frame: int = -1) -> Explorer:
