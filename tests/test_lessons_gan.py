@@ -234,9 +234,22 @@ def test_online_retail_is_the_thesis_number_and_marks_what_is_not_confirmed():
     assert stars == ["1.31 *", "9.01 *"]
 
 
+def test_the_timeline_says_where_each_place_was_read_and_marks_what_is_not_confirmed():
+    table = timeline.sources()
+    assert len(table) == len(timeline.WORKS) and table["read at"].str.len().min() > 0
+    assert list(table["year"]) == sorted(table["year"])
+    doubtful = set(table[table["not confirmed"] != ""]["work"])
+    assert doubtful == {"LSGAN", "progressive growing", "VITON (no GAN)", "BigGAN", "StyleGAN2"}
+    texts = [t.get_text() for t in timeline.timeline().axes[0].texts]
+    names = {texts[i - 1] for i, text in enumerate(texts) if text.endswith(" *")}
+    assert names == doubtful and any(text.startswith("* not read") for text in texts)
+    sure = timeline.timeline(tuple(w for w in timeline.WORKS if not w.unconfirmed))
+    assert not any("*" in t.get_text() for t in sure.axes[0].texts)
+
+
 def test_timeline_refuses_unknown_lanes():
     with pytest.raises(ValueError, match="elsewhere: .'X'"):
-        timeline.timeline((timeline.Work(2014, "X", "Y", "music"),))
+        timeline.timeline((timeline.Work(2014, "X", "Y", "music", "nowhere"),))
     with pytest.raises(ValueError, match="no works"):
         timeline.timeline(())
 
