@@ -224,6 +224,9 @@ def test_the_figures_show_what_is_wrong(tmp_path):
     assert style.save(figure, tmp_path / "a.png").stat().st_size > 2000
     measured = score(overlap(found, truth))
     style.save(plots.class_scores({"one": measured, "two": measured}), tmp_path / "b.png")
+    figure = plots.before_and_after(pictures, truth, -pictures, found)
+    titles = [a.get_title(loc="center") for a in figure.axes[:4]]
+    assert titles == ["as drawn", "labels", "as learnt from", "its labels"]
     words = table({"one": measured})
     assert list(words.index) == [*measured.classes, "mean"] and words.loc["face", "one"].startswith("0.0 [")
     with pytest.raises(ValueError, match="no column 'turth'"):

@@ -78,5 +78,14 @@ def class_scores(scores: Mapping[str, ParsingScore]) -> Figure:
     axes.set_xlim(0, 1)
     axes.set_xlabel("intersection over union, with its 95 % interval over people")
     axes.grid(axis="x")
-    axes.legend(loc="lower left", fontsize=8.5)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=len(scores), fontsize=8.5, borderaxespad=0.2)
     return figure
+
+
+def before_and_after(pictures: Tensor, labels: Tensor, varied: Tensor, moved: Tensor) -> Figure:
+    """A row a person: the picture and its labels as they are, and as a network learns from them.
+
+    Shape: (n, 3, H, W) in [-1, 1], (n, H, W) ids, and both once more.
+    """
+    columns = {"as drawn": to_unit(pictures), "labels": _coloured(labels), "as learnt from": to_unit(varied)}
+    return picture_grid(columns | {"its labels": _coloured(moved)}, width_in=1.5)
