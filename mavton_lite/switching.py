@@ -29,6 +29,7 @@ WAYS = {
 }
 # What the paired difference of a metric, as trained minus switched, says of the gate.
 SAYS = {"replicated": "needed", "not replicated": "better without", "inconclusive": "no difference seen"}
+FEW, TOO_FEW = 20, "too few examples"  # an interval of fewer is too narrow to be believed
 
 
 @torch.no_grad()
@@ -114,13 +115,16 @@ def measure_switches(
 
 
 def switch_table(records: Mapping[tuple[str, str], Record], metric: str = "ssim_garment") -> pd.DataFrame:
-    """One row a switch: the mean paired difference, as trained minus switched, its 95 % interval, and the verdict."""
+    """One row a switch: the mean paired difference, as trained minus switched, its 95 % interval, and the verdict.
+
+    Of fewer than `FEW` examples the verdict is `TOO_FEW`, whatever the interval.
+    """
     rows = []
     for (gate, way), changed in records.items():
         if (gate, way) == AS_TRAINED:
             continue
         gain = difference(records[AS_TRAINED], changed, metric)
-        says = SAYS[verdict(gain, higher_is_better(metric))]
+        says = SAYS[verdict(gain, higher_is_better(metric))] if gain.n >= FEW else TOO_FEW
         rows.append({"gate": gate, "way": way, "metric": metric, "difference": gain.mean, "low": gain.low,
                      "high": gain.high, "n": gain.n, "verdict": says})  # fmt: skip
     return pd.DataFrame(rows)

@@ -15,7 +15,7 @@ from mavton_lite.config import SMOKE
 from mavton_lite.models.build import build_gmm, build_tom
 from mavton_lite.models.tryon import TryOnPipeline
 from mavton_lite.records import Protocol, Record
-from mavton_lite.switching import ALL, AS_TRAINED, average_maps, measure_switches, switch_table, switched
+from mavton_lite.switching import ALL, AS_TRAINED, TOO_FEW, average_maps, measure_switches, switch_table, switched
 
 
 @pytest.fixture(scope="module")
@@ -87,14 +87,16 @@ def test_measured_over_examples(pipeline):
     assert len(records) == 1 + 2 * gates and records[AS_TRAINED].interval("ssim").mean > 0.9999
     table = switch_table(records, "ssim")
     assert len(table) == 2 * gates and set(table["gate"]) == {ALL, *pipeline.tom.unet.gates}
-    assert (table["difference"] > 0).all() and set(table["verdict"]) == {"needed"}, "the truth is the net as trained"
+    assert (table["low"] > 0).all(), "the truth is the net as trained"
+    assert set(table["verdict"]) == {TOO_FEW}, "four examples are no evidence"
 
 
 def test_the_verdict_follows_the_interval():
-    protocol = Protocol("unpaired", "test", 4, 64, 48, (0, 1), "x", "", "", 2, 3, "smoke")
+    many = 5
+    protocol = Protocol("unpaired", "test", 4 * many, 64, 48, (0, 1), "x", "", "", 2, 3, "smoke")
 
     def made(values):
-        return Record("m", protocol, {"ssim": values, "lpips": values}, 0, "unknown")
+        return Record("m", protocol, {"ssim": values * many, "lpips": values * many}, 0, "unknown")
 
     records = {AS_TRAINED: made([0.5, 0.6, 0.7, 0.8]), ("level1", "open"): made([0.4, 0.5, 0.6, 0.7]),
                ("level2", "open"): made([0.6, 0.7, 0.8, 0.9]), (ALL, "open"): made([0.6, 0.5, 0.8, 0.7])}  # fmt: skip

@@ -75,7 +75,7 @@ def _noting(shapes: list[Shape], inputs: bool = False):
 def ma_unet(shapes: UNetShapes) -> Figure:
     """Encoder on the left, decoder on the right, on every skip the gate; below, what is inside a gate."""
     downs = len(shapes.down)
-    figure = Figure(figsize=(11, 9.2), layout=PlaceHolderLayoutEngine(True, True))
+    figure = Figure(figsize=(11, 9.2), dpi=92, layout=PlaceHolderLayoutEngine(True, True))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_xlim(0, 11)
     axes.set_ylim(-2.55, 6.65)

@@ -51,7 +51,8 @@ def attention_maps(people: Tensor, garments: Tensor, tryons: Tensor, maps: Mappi
     height, width = tryons.shape[2:]
     columns = 3 + len(which)
     cell = min(1.5, 10.5 / columns)
-    figure = Figure(figsize=(cell * columns, 0.94 * cell * height / width * count + 2.6), layout="constrained")
+    size = (cell * columns, 0.94 * cell * height / width * count + 2.6)
+    figure = Figure(figsize=size, dpi=78, layout="constrained")  # in a notebook: many photographs are a large file
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
     tall = cell * height / width
     grid = figure.add_gridspec(count + 2, columns, height_ratios=[*[tall] * count, 0.34, 1.55])

@@ -14,10 +14,13 @@ Point = tuple[float, float]
 
 
 class Sheet:
-    """A figure whose coordinates are inches from the lower left corner."""
+    """A figure whose coordinates are inches from the lower left corner.
 
-    def __init__(self, width: float, height: float):
-        self.figure = Figure(figsize=(width, height), layout=PlaceHolderLayoutEngine(True, True))
+    `dpi` is that of a notebook; with photographs in it a coarser one keeps the file small.
+    """
+
+    def __init__(self, width: float, height: float, dpi: float | None = None):
+        self.figure = Figure(figsize=(width, height), dpi=dpi, layout=PlaceHolderLayoutEngine(True, True))
         self.axes = self.figure.add_axes((0, 0, 1, 1))
         self.axes.set_axis_off()
         self.size = width, height

@@ -20,9 +20,10 @@ from mavton_lite.gradients import ALONG, TOTAL
 from mavton_lite.losses import PerceptualLoss
 from mavton_lite.models.patchgan import PatchGAN
 from mavton_lite.plots.diagram import GREY, Sheet, times
-from mavton_lite.plots.mavton import BODY, CLOTH, GATE, PipelineShapes, Scene, Shape
+from mavton_lite.plots.mavton import BODY, CLOTH, GATE, SHOWN_DPI, PipelineShapes, Scene, Shape
 from mavton_lite.plots.style import COLOURS, INK
 from mavton_lite.plots.training import smoothed
+from mavton_lite.switching import SAYS, TOO_FEW
 
 TERMS = {  # term -> (name, colour, in mathematics)
     "l1": ("L1", COLOURS[2], r"$\|I_o - I_t\|_1$"),
@@ -38,7 +39,7 @@ def tryon_module(shapes: PipelineShapes, scenes: Mapping[str, Scene]) -> Figure:
     ratio = first.image.shape[0] / first.image.shape[1]
     w, step, left = 1.05, 1.26, 2.0
     tall = w * ratio + 0.18
-    sheet = Sheet(11, 1.95 + tall * len(scenes))
+    sheet = Sheet(11, 1.8 + tall * len(scenes), SHOWN_DPI)
     top = sheet.size[1]
     given, out = shapes.seen["unet"][0][0], shapes.seen["unet"][1]
     sheet.box(1.15, top - 0.62, 1.9, 0.62, "person representation 22\n+ warped garment 3", size=8.8)
@@ -100,7 +101,7 @@ def joint_loss(shapes: JudgeShapes, shown: Scene, worn: np.ndarray, loss: LossSe
 
     `worn` is the mask that the mask term teaches.   Shape: (H, W) in [0, 1].
     """
-    sheet = Sheet(11, 6.3)
+    sheet = Sheet(11, 6.3, SHOWN_DPI)
     ratio = shown.image.shape[0] / shown.image.shape[1]
     rows = dict(zip(TERMS, (5.45, 4.0, 2.55, 0.95), strict=True))
 
@@ -173,7 +174,7 @@ def read_gradients(path: Path) -> pd.DataFrame:
 def pulls(log: pd.DataFrame) -> Figure:
     """Gradients through a training: norm and direction of every term's on the try-on network; the norm of D's own."""
     terms = [t for t in TERMS if t in log.columns]
-    figure = Figure(figsize=(10.4, 3.7), layout="constrained")
+    figure = Figure(figsize=(10.4, 3.9), dpi=94, layout="constrained")
     left, middle, right = figure.subplots(1, 3, width_ratios=(1.25, 1.25, 1))
     for term in terms:
         name, colour, _ = TERMS[term]
@@ -183,7 +184,7 @@ def pulls(log: pd.DataFrame) -> Figure:
     left.plot(log.index, smoothed(log[TOTAL]), color=INK, ls="--", lw=1.1, label="their sum's")
     left.set(yscale="log", title="how hard: gradient norm 梯度范数")
     middle.axhline(0, color=INK, lw=0.8, ls=":")
-    middle.set(ylim=(-1, 1), title="which way: cosine with the others'")
+    middle.set(ylim=(-0.75, 1), title="which way: cosine with the others'")
     right.plot(log.index, log["discriminator"], color=COLOURS[1], lw=0.6, alpha=0.3)
     right.plot(log.index, smoothed(log["discriminator"]), color=COLOURS[1])
     right.set(yscale="log", title="the discriminator's own")
@@ -191,7 +192,7 @@ def pulls(log: pd.DataFrame) -> Figure:
         axes.set_xlabel("step")
         axes.grid(True, axis="y")
         axes.tick_params(labelsize=8)
-    left.legend(fontsize=8, ncol=1, loc="lower left", bbox_to_anchor=(0, 0))
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower left", ncol=len(terms) + 1, fontsize=8.5)
     return figure
 
 
@@ -234,7 +235,8 @@ def switch_figure(table: pd.DataFrame, ways: Mapping[str, str]) -> Figure:
     gates, metrics = list(dict.fromkeys(table["gate"])), list(dict.fromkeys(table["metric"]))
     figure = Figure(figsize=(10.4, (0.3 + 0.29 * len(gates) + 0.3) * len(metrics) + 0.75), layout="constrained")
     panels = figure.subplots(len(metrics), len(kinds), sharey=True, squeeze=False)
-    colours = {"needed": COLOURS[2], "better without": COLOURS[1], "no difference seen": COLOURS[6]}
+    colours = dict(zip((*SAYS.values(), TOO_FEW), (COLOURS[2], COLOURS[1], COLOURS[6], "#c9ccd4"), strict=True))
+    colours = {verdict: colour for verdict, colour in colours.items() if verdict in set(table["verdict"])}
     for line, metric in zip(panels, metrics, strict=True):
         for axes, way in zip(line, kinds, strict=True):
             rows = table[(table["way"] == way) & (table["metric"] == metric)].set_index("gate")

@@ -20,6 +20,7 @@ from mavton_lite.plots.style import COLOURS, INK
 
 Shape = tuple[int, ...]  # without the batch
 BODY, CLOTH, GATE = "#9cc3e6", COLOURS[2], COLOURS[0]
+SHOWN_DPI = 84
 PERSON_PARTS = {"shape": 1, "kept parts": 3, "pose": 18}
 
 
@@ -153,7 +154,7 @@ def _stack(sheet: Sheet, x: float, y: float, parts: Mapping[str, np.ndarray], w:
 
 def overview(shapes: PipelineShapes, shown: Scene) -> Figure:
     """Section 3.2: a person and a shop's picture in, the try-on out; the warping module, then the try-on module."""
-    sheet = Sheet(11, 5.5)
+    sheet = Sheet(11, 5.5, SHOWN_DPI)
     _photo(sheet, 0.72, 4.05, shown.image, "person 人物")
     _photo(sheet, 0.72, 1.55, shown.cloth, "garment $c$")
     _stack(sheet, 2.45, 4.1, shown.parts)
@@ -216,7 +217,7 @@ def _unet(sheet: Sheet, x: float, y: float, shapes: PipelineShapes) -> None:
 
 def warping(shapes: PipelineShapes, shown: Scene) -> Figure:
     """Section 3.2.1: features of person and garment, their correlation, a regression, a thin-plate spline."""
-    sheet = Sheet(11, 5.3)
+    sheet = Sheet(11, 5.3, SHOWN_DPI)
     size = shown.image.shape[:2]
     rows, columns = shown.match.shape
     for y, name, picture, words in (

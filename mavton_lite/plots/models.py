@@ -97,7 +97,7 @@ def receptive_field(sample_picture: Tensor, touched: Tensor, logit: tuple[int, i
     image, touched_ = as_array(sample_picture), touched.cpu().numpy()
     rows, columns = np.nonzero(touched_.any(1))[0], np.nonzero(touched_.any(0))[0]
     high, wide = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
-    figure = Figure(figsize=(6.6, 4.3), layout="constrained")
+    figure = Figure(figsize=(5.6, 3.7), dpi=96, layout="constrained")
     left, right = figure.subplots(1, 2)
     picture(left, np.where(touched_[..., None], image, 0.25 * image + 0.75), f"one logit sees {high} × {wide} px")
     left.add_patch(Rectangle((columns[0] - 0.5, rows[0] - 0.5), wide, high, fill=False, ec=COLOURS[1], lw=2))
