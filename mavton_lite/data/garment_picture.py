@@ -17,6 +17,8 @@ from .photo import read_photo, resize
 from .sample import Sample, from_unit
 
 FLAT_SIZE = (768, 576)  # height, width of a built-in garment: sharp on any photograph
+USUAL_TOP, USUAL_LENGTH = 0.17, 0.55  # of garments in the flat lays of the Atelier: shares of the picture's height
+WIDEST = 0.92  # share of its width
 BUILT_IN = "atelier:SPLIT/INDEX"
 GROUND_TOLERANCE = 20  # grey levels a ground pixel may differ from the ground's colour
 
@@ -71,23 +73,24 @@ def garment_mask(rgb: np.ndarray) -> np.ndarray:
 
 
 def reframe(picture: np.ndarray, mask: np.ndarray, size: tuple[int, int] = FLAT_SIZE) -> tuple[np.ndarray, np.ndarray]:
-    """Place a garment as the Atelier's flat lays are: in the middle, filling the picture, on white.
+    """Place a garment as the Atelier's flat lays are: its neck below the top edge, about as long as theirs, on white.
 
+    The Atelier's camera keeps its distance. That of a photograph is not known, so its garment is taken to be of usual
+    length, and made smaller only where it would be wider than the picture.
     Shape: (h, w, 3), (h, w) -> (H, W, 3) uint8, (H, W) bool.
     """
-    from mavton_lite.data.atelier.garment import FLAT_FILL  # imported late: most callers need no renderer
 
     height, width = size
     rows, columns = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
     tall, broad = rows[-1] + 1 - rows[0], columns[-1] + 1 - columns[0]
-    scale = min(FLAT_FILL[0] * width / broad, FLAT_FILL[1] * height / tall)
+    scale = min(USUAL_LENGTH * height / tall, WIDEST * width / broad)
     cut = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     new = max(round(tall * scale), 1), max(round(broad * scale), 1)
     how = Image.Resampling.LANCZOS
     small = resize(np.where(mask[cut][..., None], picture[cut], 255).astype(np.uint8), new, how)
     small_mask = resize(mask[cut].astype(np.float32), new, Image.Resampling.BILINEAR) >= 0.5
     out, out_mask = np.full((height, width, 3), 255, np.uint8), np.zeros((height, width), bool)
-    top, left = (height - new[0]) // 2, (width - new[1]) // 2
+    top, left = round(USUAL_TOP * height), (width - new[1]) // 2
     place = slice(top, top + new[0]), slice(left, left + new[1])
     out[place], out_mask[place] = small, small_mask
     return out, out_mask

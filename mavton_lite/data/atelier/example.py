@@ -22,7 +22,7 @@ from mavton_lite.data.atelier.render import HAIR, PARTS, Picture, Stage, flat_la
 from mavton_lite.data.atelier.tags import Hidden, hidden_shares, is_hard, tags_of
 from mavton_lite.data.sample import COCO18
 
-VERSION = 2  # of the world: bump when the same seed would give other pictures
+VERSION = 3  # of the world: bump when the same seed would give other pictures
 SPLITS = ("train", "test", "val", "hard")  # the order is part of the seed: new ones go to the end
 OPTIONS = ("coats", "dresses")
 HARD_PEOPLE = 12  # tries with one pair of garments before the garments are drawn again

@@ -38,7 +38,9 @@ __all__ = [
 ]  # fmt: skip
 
 UPPER, DRESS = 5, 6  # LIP ids
-FLAT_FILL = (0.92, 0.90)  # how much of the flat lay's width and height the garment may fill
+FLAT_M = 1.08  # height of every flat lay's picture: all garments are photographed from the same distance ...
+FLAT_TOP = 0.18  # ... with the base of the neck at the same height, a share of the picture
+FLAT_FILL = 0.92  # of the picture's height at most; dresses are photographed from further away
 STANDS = {"none": 0.0, "polo": 0.008, "shirt": 0.016, "stand": 0.02}  # of collars, up the neck, metres
 SPARE_M = 0.08  # longer than any edge of the mesh
 PRESSED = 0.13
@@ -192,15 +194,14 @@ class Garment:
 
     @cached_property
     def flat(self) -> Flat:
-        """The garment on the canonical body with hanging arms, framed so that it fills the picture."""
-        mesh, vertices = self.mesh(), self.drape(flat_vertices(self.sleeve_m > 0.3))
+        """The garment on the canonical body with hanging arms, seen by a camera that does not move."""
+        mesh, vertices = self.mesh(), self.drape(flat_vertices())
         # Laid flat, a waist is as wide as half its girth.
         waist = smoothstep(1 - np.abs(mesh.canonical[:, 2] - 0.37) / 0.2) * (1 - mesh.arm)
         vertices[mesh.rows, 0] *= 1 + PRESSED * waist
         at = vertices[mesh.rows[self.signed(mesh.canonical, mesh.arm) > 0]]
-        low, high, wide = at[:, 2].min(), at[:, 2].max(), 2 * np.abs(at[:, 0]).max()
-        height = max((high - low) / FLAT_FILL[1], wide / (0.75 * FLAT_FILL[0]))
-        return Flat(vertices, float(low + high) / 2, float(height))
+        height = max(FLAT_M, float(NECK_Z - at[:, 2].min()) / (FLAT_FILL - FLAT_TOP))
+        return Flat(vertices, NECK_Z + (FLAT_TOP - 0.5) * height, height)
 
     def coordinates(self) -> np.ndarray:
         """Garment coordinates (V, 2) of every vertex, in [0, 1] of the flat-lay picture (x right, y down)."""
@@ -213,12 +214,11 @@ class Garment:
 
 
 @cache
-def flat_vertices(long_sleeves: bool = True) -> np.ndarray:
-    """The canonical body as garments are laid out: straight arms, long sleeves near the body."""
-    lower, flex = (0.33, 0.55) if long_sleeves else (0.16, 0.55)
+def flat_vertices() -> np.ndarray:
+    """The canonical body as garments are laid out: straight arms near the body."""
     turns = {}
     for side, sign in (("L", 1), ("R", -1)):
-        turns |= {f"upperarm01.{side}": (0, 0, -sign * lower), f"lowerarm01.{side}": (-flex, 0, 0)}
+        turns |= {f"upperarm01.{side}": (0, 0, -sign * 0.44), f"lowerarm01.{side}": (-0.45, 0, 0)}
     return load_body().pose(None, turns)
 
 
@@ -274,7 +274,7 @@ def sample_garment(rng: np.random.Generator, options: Collection[str] = ()) -> G
         fit=fit,
         flare=0.03 * flares if style in ("top", "tunic", "dress", "tank") and flares > 0.5 else 0.006 * flares,
         cloth=cloth,
-        tucked=bool(tucks < {"shirt": 0.45, "polo": 0.25, "tee": 0.22, "top": 0.35, "tank": 0.3}.get(style, 0.0)),
+        tucked=bool(tucks < {"shirt": 0.15, "polo": 0.08, "tee": 0.07, "top": 0.12, "tank": 0.1}.get(style, 0.0)),
         collar=collar,
         placket=placket,
         pocket=cloth.motif is None and pockets < {"shirt": 0.55, "tee": 0.15, "polo": 0.2}.get(style, 0.0),

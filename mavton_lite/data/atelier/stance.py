@@ -24,12 +24,12 @@ class Stance(NamedTuple):
 
 
 def sample_stance(body: Body, rng: np.random.Generator) -> Stance:
-    """Someone who stands for a picture: half of them square to the camera, most looking into it.
+    """Someone who stands for a picture: most of them about square to the camera and looking into it.
 
     A leg that bears the weight lifts its hip, and the shoulders tilt the other way (contrapposto).
     """
     normal = lambda sd, most: np.radians(np.clip(rng.normal(0, sd), -most, most))  # noqa: E731
-    turned = rng.random() < 0.5
+    turned = rng.random() < 0.2
     chest_yaw = np.radians(rng.choice([-1, 1]) * rng.uniform(5, 18)) if turned else normal(3, 5)
     hips_yaw = chest_yaw * rng.uniform(0.2, 1.0)
     head_yaw = 0.3 * chest_yaw + normal(5, 12)
