@@ -141,6 +141,8 @@ class Tryon:
     """The profile of those checkpoints."""
     backend: Literal["auto", "mediapipe", "torchvision"] = "auto"
     """What finds the pose and the person."""
+    parse: Literal["rules", "atelier"] = "rules"
+    """What tells hair, skin and cloth apart: rules around the joints, or the parser that learnt on the Atelier."""
     device: str = "cpu"
 
     def run(self) -> int:
@@ -148,7 +150,7 @@ class Tryon:
 
         profile = get_profile(self.profile) if self.checkpoints else None
         places = {"checkpoints": self.checkpoints, "profile": profile, "device": self.device}
-        try_on_photo(self.photo, self.cloth, self.model, self.out, backend=self.backend, **places)
+        try_on_photo(self.photo, self.cloth, self.model, self.out, backend=self.backend, parse=self.parse, **places)
         print(self.out)
         return 0
 

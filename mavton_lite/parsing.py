@@ -13,6 +13,9 @@ from torch import Tensor
 from mavton_lite.config import SEED
 from mavton_lite.data.atelier import Stage, garment_of, person_of
 from mavton_lite.data.lessons import drawn_series
+from mavton_lite.data.photo import frame
+from mavton_lite.data.photo_backend import Reading
+from mavton_lite.data.photo_parse import PhotoParse
 from mavton_lite.metrics.parsing import Overlap, ParsingScore, overlap, score
 from mavton_lite.models.parser import Parser
 from mavton_lite.objective_parse import lip_labels
@@ -34,14 +37,15 @@ def parse(pictures: Tensor, parser: Parser) -> Tensor:
         raise ValueError(f"wanted float pictures (B, 3, H, W), got {pictures.dtype} {tuple(pictures.shape)}")
     if pictures.numel() and not pictures.abs().max() <= 1.001:
         raise ValueError(f"wanted pictures in [-1, 1], found {float(pictures.min()):.3g}..{float(pictures.max()):.3g}")
-    device = next(parser.parameters()).device
-    return torch.cat([_labels(some.to(device), parser) for some in pictures.split(BATCH)]).to(pictures.device)
+    return torch.cat([_logits(some, parser).argmax(1) for some in pictures.split(BATCH)]).to(pictures.device)
 
 
-def _labels(pictures: Tensor, parser: Parser) -> Tensor:
+def _logits(pictures: Tensor, parser: Parser) -> Tensor:
+    """What the parser says of every pixel.   Shape: (B, 3, H, W) -> (B, 20, H, W)."""
+    pictures = pictures.to(next(parser.parameters()).device)
     size = pictures.shape[2:]
     if tuple(size) == parser.size:
-        return parser(pictures).argmax(1)
+        return parser(pictures)
     ratio = min(wanted / given for wanted, given in zip(parser.size, size, strict=True))
     inner = [min(max(1, round(given * ratio)), wanted) for given, wanted in zip(size, parser.size, strict=True)]
     small = F.interpolate(pictures, inner, mode="bilinear", align_corners=False, antialias=True)
@@ -49,7 +53,25 @@ def _labels(pictures: Tensor, parser: Parser) -> Tensor:
     around = (left, parser.size[1] - inner[1] - left, above, parser.size[0] - inner[0] - above)
     logits = parser(F.pad(small, around, mode="replicate"))
     logits = logits[..., above : above + inner[0], left : left + inner[1]]
-    return F.interpolate(logits, size, mode="bilinear", align_corners=False).argmax(1)
+    return F.interpolate(logits, size, mode="bilinear", align_corners=False)
+
+
+@torch.no_grad()
+def relabelled(rgb: np.ndarray, reading: Reading, found: PhotoParse, parser: Parser) -> np.ndarray:
+    """A photograph's labels, the parser's for what is on the person that `found` has cut out.
+
+    Who is person and who is wall, a detector that has seen many photographs knows better than a parser that has seen
+    one studio; what on the person is hair, skin or cloth is what the parser has learnt. It is shown the person framed
+    as in the studio; outside of that frame `found` stays.
+    Shape: (H, W, 3) uint8 -> (H, W) uint8.
+    """
+    labels = found.labels.copy()
+    box = frame(reading.keypoints, labels, parser.size)
+    picture = torch.from_numpy(box.cut(rgb).astype(np.float32) / 127.5 - 1).permute(2, 0, 1)[None]  # (1, 3, h, w)
+    worn = _logits(picture, parser)[0, 1:].argmax(0).cpu().numpy().astype(np.uint8) + 1  # any label but the background
+    here, there = box.inside(*labels.shape)
+    labels[here] = np.where(labels[here] > 0, worn[there], 0)
+    return labels
 
 
 def score_on(parser: Parser, pictures: Tensor, truth: Tensor) -> ParsingScore:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 from mavton_lite.composite import Layers, Scene, compose, enlarge, warp_sharp
 from mavton_lite.config import Profile
 from mavton_lite.data.garment_picture import GarmentPicture, read_garment
-from mavton_lite.data.photo import Photo, photo_to_sample
+from mavton_lite.data.photo import Photo, Relabel, photo_to_sample
 from mavton_lite.data.sample import collate, to_unit
 from mavton_lite.models.tryon import TryOnPipeline
 
@@ -115,6 +116,17 @@ def try_on(photo: Photo, garment: GarmentPicture, pipeline: TryOnPipeline, model
     return PhotoTryOn(photo, garment, image, changed, network, model)
 
 
+def _relabel(parse: str) -> Relabel | None:
+    if parse == "rules":
+        return None
+    if parse != "atelier":
+        raise ValueError(f"unknown parse {parse!r}; known: rules, atelier")
+    from mavton_lite.parsing import relabelled
+    from mavton_lite.zoo import load_released
+
+    return partial(relabelled, parser=load_released("parser"))
+
+
 def try_on_photo(
     photo: Path | Photo,
     cloth: str | Path | GarmentPicture,
@@ -122,6 +134,7 @@ def try_on_photo(
     out: Path | None = None,
     *,
     backend: str = "auto",
+    parse: str = "rules",
     pipeline: TryOnPipeline | None = None,
     checkpoints: Path | None = None,
     profile: Profile | None = None,
@@ -131,13 +144,15 @@ def try_on_photo(
     """`mavton tryon`: a photograph, a garment (a picture on white, or `atelier:test/3`) and a model -> a picture.
 
     `pipeline` overrides `model`'s weights; `checkpoints` is a training's folder instead of the released weights.
+    `parse` says who tells hair, skin and cloth apart: "rules" around the joints, or "atelier", the released parser.
     Face, hair, background and things held in front stay the photograph's own pixels, byte for byte.
     Raises: ValueError naming the file when photograph or garment cannot be used, or saying what is not installed.
     """
+    relabel = _relabel(parse)
     garment = cloth if isinstance(cloth, GarmentPicture) else read_garment(cloth)
     pipeline = pipeline or load_model(model, checkpoints, profile, device)
     if not isinstance(photo, Photo):
-        photo = photo_to_sample(Path(photo), pipeline.size, backend)
+        photo = photo_to_sample(Path(photo), pipeline.size, backend, relabel=relabel)
     result = try_on(photo, garment, pipeline, model, shading)
     if out is not None:
         result.save(Path(out))

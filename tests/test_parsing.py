@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torchmetrics.classification import MulticlassJaccardIndex
 from worlds import figure_parse, paint, random_batch, write_viton
 
 from mavton_lite import answers_parsing, zoo
 from mavton_lite.config import LITE, SMOKE, ParserSettings
+from mavton_lite.data.photo_backend import Reading
+from mavton_lite.data.photo_parse import PhotoParse
+from mavton_lite.data.sample import COCO18
 from mavton_lite.data.scenery import grounds, on_another_ground, recoloured, reframed, vary
 from mavton_lite.exercise import check
 from mavton_lite.losses import jaccard
@@ -20,11 +24,12 @@ from mavton_lite.models.build import build_parser
 from mavton_lite.models.parser import CLASSES, Parser
 from mavton_lite.objective_parse import ParserObjective, lip_labels
 from mavton_lite.obtain import obtain
-from mavton_lite.parsing import parse, score_on, table, varied_people
+from mavton_lite.parsing import parse, relabelled, score_on, table, varied_people
 from mavton_lite.plots import parsing as plots
 from mavton_lite.plots import style
 from mavton_lite.train import fit
 from mavton_lite.trained import load
+from mavton_lite.tryon import try_on_photo
 
 SIZE = SMOKE.size
 
@@ -182,6 +187,52 @@ def test_labels_of_all_data_sets_are_lips():
         lip_labels(torch.tensor([[[0, 255]]]))
     (turn,) = ParserObjective(SMOKE).turns(random_batch(2))
     assert turn.loss.isfinite()
+
+
+# --- on a photograph
+
+
+def test_a_photographs_person_gets_the_parsers_labels(tmp_path):
+    """A parser that says "dress" above and "skirt" below: on the person only, in the frame only."""
+
+    class Halves(torch.nn.Module):
+        size = LITE.size
+
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, x):
+            logits = torch.zeros(len(x), CLASSES, *x.shape[2:])
+            logits[:, 0] = 9.0  # it takes everything for wall, which is not its to say
+            logits[:, 6, : x.shape[2] // 2], logits[:, 12, x.shape[2] // 2 :] = 2.0, 2.0
+            return logits
+
+    rgb, reading = np.full((200, 300, 3), 90, np.uint8), standing_person(200, 300)
+    labels = np.zeros((200, 300), np.uint8)
+    labels[40:190, 120:180], labels[20:40, 140:160], labels[150:190, 5:10] = 5, 2, 9  # the last: far from the frame
+    found = PhotoParse(labels, np.zeros((200, 300), bool))
+    result = relabelled(rgb, reading, found, Halves())
+    assert np.array_equal(result > 0, labels > 0)
+    assert (result[20:90, 140:160] == 6).all() and (result[110:190, 130:170] == 12).all()
+    assert (result[150:190, 5:10] == 9).all() and set(np.unique(result)) == {0, 6, 9, 12}
+
+
+def standing_person(height: int, width: int) -> Reading:
+    """Shoulders 50 px apart in the middle of the picture, hips below them."""
+    keypoints = np.zeros((18, 3), np.float32)
+    places = {"nose": (0, 35), "neck": (0, 60), "right shoulder": (-25, 60), "left shoulder": (25, 60),
+              "right hip": (-15, 130), "left hip": (15, 130)}  # fmt: skip
+    for name, (x, y) in places.items():
+        keypoints[COCO18.index(name)] = (width / 2 + x, y, 1)
+    return Reading(keypoints, np.ones((height, width), np.float32), None)
+
+
+def test_a_try_on_asks_for_a_known_way_to_parse(tmp_path):
+    picture = tmp_path / "a.png"
+    Image.new("RGB", (64, 64)).save(picture)
+    with pytest.raises(ValueError, match="unknown parse 'guess'; known: rules, atelier"):
+        try_on_photo(picture, "atelier:test/0", "mavton", parse="guess")
 
 
 # --- as an experiment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +14,13 @@ from PIL import Image, ImageOps
 
 from .inpaint import fill_from
 from .photo_backend import Backend, NoPersonError, Reading, get_backend
-from .photo_parse import SURE, J, body_unit_px, parse_photo, polygon
+from .photo_parse import SURE, J, PhotoParse, body_unit_px, parse_photo, polygon
 from .photo_parse import capsule as capsule_mask
 from .sample import Sample
 
 SMALLEST_PX = 32  # shorter side of a photograph that can hold a person
 ANALYSED_PX = 1024  # longer side at which a photograph is parsed; labels are enlarged again
+Relabel = Callable[[np.ndarray, Reading, PhotoParse], np.ndarray]  # picture, pose and person, labels -> labels
 PLAIN_TROUSERS = (62, 66, 80)  # what a body below the photograph's border wears, RGB
 
 
@@ -127,9 +129,12 @@ def resize_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return ids[np.argmax(shares, axis=0)].astype(labels.dtype)
 
 
-def understand(rgb: np.ndarray, backend: Backend) -> tuple[Reading, np.ndarray, np.ndarray]:
+def understand(
+    rgb: np.ndarray, backend: Backend, relabel: Relabel | None = None
+) -> tuple[Reading, np.ndarray, np.ndarray]:
     """Pose, labels and held things of a photograph, looked for at no more than `ANALYSED_PX`.
 
+    `relabel` may change the labels that the rules of `photo_parse` gave.
     Shape: (H, W, 3) uint8 -> `Reading` in the photograph's pixels, (H, W) uint8, (H, W) bool.   Raises: NoPersonError.
     """
     height, width = rgb.shape[:2]
@@ -142,11 +147,12 @@ def understand(rgb: np.ndarray, backend: Backend) -> tuple[Reading, np.ndarray, 
     if not all(seen):
         raise NoPersonError("face or shoulders are outside the picture")
     parse = parse_photo(small, reading)
+    labels = parse.labels if relabel is None else relabel(small, reading, parse)
     back = np.array((width / size[1], height / size[0]), np.float32)
     keypoints = reading.keypoints.copy()
     keypoints[:, :2] = (keypoints[:, :2] + 0.5) * back - 0.5
     held = resize_labels(parse.held.astype(np.uint8), (height, width)).astype(bool)
-    return dataclasses.replace(reading, keypoints=keypoints), resize_labels(parse.labels, (height, width)), held
+    return dataclasses.replace(reading, keypoints=keypoints), resize_labels(labels, (height, width)), held
 
 
 def with_hips(keypoints: np.ndarray) -> np.ndarray:
@@ -246,10 +252,11 @@ def make_sample(
 
 def photo_to_sample(
     path: Path, size: tuple[int, int], backend: str | Backend = "auto", framing: Framing | None = None,
-    outside_joints: str = "keep",
+    outside_joints: str = "keep", relabel: Relabel | None = None,
 ) -> Photo:  # fmt: skip
     """Read a photograph, find the person, parse and frame it.
 
+    `relabel` gives labels in the place of the rules' own, such as `parsing.relabelled` with a trained parser.
     Raises: ValueError naming the file when it is broken, too small, or shows no person; BackendMissingError (a
     ValueError) with the command to run when no detector is installed.
     """
@@ -259,7 +266,7 @@ def photo_to_sample(
     rgb = read_photo(path)
     reader = get_backend(backend) if isinstance(backend, str) else backend
     try:
-        reading, labels, held = understand(rgb, reader)
+        reading, labels, held = understand(rgb, reader, relabel)
     except NoPersonError as error:
         wanted = "wanted one person seen from the front, head to hips"
         raise ValueError(f"no person found in {path}: {error}; {wanted}") from error
