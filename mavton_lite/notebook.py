@@ -28,6 +28,7 @@ LONGER_BUDGETS_S = {
     "05_channel_attention": {"smoke": 60, "lite": 150, "paper": 3600},
     "06_self_attention": {"smoke": 60, "lite": 150, "paper": 3600},
     "07_person_and_unet": {"smoke": 60, "lite": 150, "paper": 3600},
+    "09_cpvton_gmm": {"smoke": 60, "lite": 90, "paper": 3600},
     "10_cpvton_tom": {"smoke": 60, "lite": 150, "paper": 3600},
     "12_train": {"smoke": 60, "lite": 45 * 60, "paper": 48 * 3600},
     "13_results": {"smoke": 60, "lite": 300, "paper": 2 * 3600},

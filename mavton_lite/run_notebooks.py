@@ -20,7 +20,11 @@ from mavton_lite import notebook_files as files
 from mavton_lite.config import data_dir, get_profile, project_root, runs_dir
 
 # Which notebooks read what others wrote; the rest are independent.
-NEEDS: dict[str, tuple[str, ...]] = {"10_cpvton_tom": ("12_train",), "13_results": ("08_viton", "12_train")}
+NEEDS: dict[str, tuple[str, ...]] = {
+    "09_cpvton_gmm": ("12_train",),
+    "10_cpvton_tom": ("12_train",),
+    "13_results": ("08_viton", "12_train"),
+}
 
 GRACE_S = 60  # for a kernel to save its training after Ctrl-C
 BEAT_S = 30  # between two progress lines of a running notebook, where there is no terminal

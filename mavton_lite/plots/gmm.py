@@ -151,15 +151,15 @@ def _regression(sheet: Sheet, y: float, shapes: GMMShapes, x: float) -> float:
 def _spline(sheet: Sheet, x: float, shapes: GMMShapes, cloth: Tensor, warp: Warp, person: Person, grid: int,
             rows: tuple[float, float, float]) -> None:  # fmt: skip
     high, low, middle = rows
-    sheet.text(11.1, 5.78, "thin-plate spline", 10)
-    sheet.text(11.1, 5.56, "薄板样条", 9.5)
+    sheet.text(11.9, 5.78, "thin-plate spline", 10)
+    sheet.text(11.9, 5.56, "薄板样条", 9.5)
     tall = 1.5
     wide = tall * cloth.shape[3] / cloth.shape[2]
     flat, bent, worn = (as_array(p) for p in (cloth[0], warp.cloth[0], person.worn_cloth[0]))
     at, there = control_points(grid).view(grid, grid, 2), lattice(warp.theta[0].double().cpu(), grid)
     columns = (10.3, 11.9)
     sheet.arrow((x, middle), (columns[0], middle), (columns[0], middle + 0.22), colour=READ)
-    y, half = middle + 1.32, wide / 2 + 0.05
+    y, half = middle + 1.28, wide / 2 + 0.05
     _meshed(sheet, columns[0], y, wide, tall, flat, there.numpy())
     _meshed(sheet, columns[1], y, wide, tall, bent, at.numpy())
     sheet.arrow((columns[0] + half, y), (columns[1] - half, y), colour=READ)
