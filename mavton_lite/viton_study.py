@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mavton_lite.config import Profile
 from mavton_lite.experiments import get_experiment
+from mavton_lite.models.build import build_refinement
 from mavton_lite.models.tryon_viton import VITONPipeline
 from mavton_lite.objective_viton import RefineObjective, example_names
 
@@ -34,17 +35,18 @@ def alphas(pipeline: VITONPipeline, profile: Profile, batch: dict, takes: Sequen
     Shape: -> {take: (steps,)}.
     """
     curves: dict[float, Tensor] = {}
-    control = None
+    with torch.random.fork_rng():  # the caller's random numbers are not ours to use up
+        objective = RefineObjective(profile, get_experiment("viton"), pipeline.coarse)
+    for helper in objective.helpers.values():
+        helper.to(batch["image"].device)
+    objective.control = dict(zip(example_names(batch), objective.matched(batch), strict=True))
     for take in takes:
-        priced = dataclasses.replace(profile, viton=dataclasses.replace(profile.viton, take=take))
-        torch.manual_seed(0)
-        objective = RefineObjective(priced, get_experiment("viton"), pipeline.coarse)
-        objective.networks["refine"].to(batch["image"].device)
-        for helper in objective.helpers.values():
-            helper.to(batch["image"].device)
-        control = objective.matched(batch) if control is None else control
-        objective.control = dict(zip(example_names(batch), control, strict=True))
-        adam = torch.optim.Adam(objective.networks["refine"].parameters(), 3e-3, (0.5, 0.999))
+        objective.profile = dataclasses.replace(profile, viton=dataclasses.replace(profile.viton, take=take))
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            network = build_refinement(profile).to(batch["image"].device)
+        objective.networks["refine"] = network
+        adam = torch.optim.Adam(network.parameters(), 3e-3, (0.5, 0.999))
         seen = []
         for _ in range(steps):
             tryon = objective.tried(batch)

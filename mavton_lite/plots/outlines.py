@@ -33,6 +33,7 @@ def contexts(
         _target(axes, at, index)
         axes.set(xlim=(-0.5, picture.shape[1] - 0.5), ylim=(picture.shape[0] - 0.5, -0.5), xticks=[], yticks=[])
         axes.set_title(title, fontsize=9.5, loc="center")
+        axes.spines[:].set_visible(False)
     for axes, histogram in zip(below, histograms, strict=True):
         axes.imshow(histogram, cmap="Blues", vmin=0, vmax=most, aspect="auto", origin="lower")
         axes.set(xlabel="sector, from right by 30° clockwise", xticks=range(ANGLES), yticks=range(RADII))
