@@ -25,11 +25,11 @@ def merging_distance(sigma: float) -> float:
     return sigma * math.sqrt(2)
 
 
-def joined(parts: list[tuple[float, int, int]], people: int) -> int:
-    """Exercise 3: the sum, in hundredths, of the best assignment of necks to wrists; see `pose.decode.assign`."""
-    from mavton_lite.pose.decode import assign
+def limb_support(field: Tensor, start: tuple[float, float], end: tuple[float, float], samples: int = 10) -> float:
+    """Exercise 3: how far a field points along a line, on average; at each sample its nearest cell counts.
 
-    table = torch.zeros(people, people)
-    for score, a, b in parts:
-        table[a, b] = score
-    return round(100 * sum(float(table[a, b]) for a, b in assign(table)))
+    Shape: (2, H, W).
+    """
+    a, b = torch.tensor(start, dtype=torch.float32), torch.tensor(end, dtype=torch.float32)
+    points = torch.lerp(a, b, torch.linspace(0, 1, samples)[:, None]).round().long()  # (S, 2)
+    return float((field[:, points[:, 1], points[:, 0]].T @ ((b - a) / (b - a).norm())).mean())

@@ -30,7 +30,7 @@ class SkipSettings:
 
 SETTINGS = {
     "smoke": SkipSettings(train=8, test=6, steps=3, batch=4),
-    "lite": SkipSettings(train=240, test=60, steps=300),
+    "lite": SkipSettings(train=160, test=40, steps=250),
     "paper": SkipSettings(train=4000, test=500, steps=4000, height=128, width=96, channels=32),
 }
 

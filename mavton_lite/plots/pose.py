@@ -91,7 +91,7 @@ def skeletons(axes: Axes, shown: Tensor, people: Tensor, title: str = "", within
     axes.set_ylim(shown.shape[1] - 0.5, -0.5)
 
 
-def skeleton_rows(pictures: Tensor, rows: Mapping[str, Sequence[Tensor]], side: float = 1.5) -> Figure:
+def skeleton_rows(pictures: Tensor, rows: Mapping[str, Sequence[Tensor]], side: float = 1.3) -> Figure:
     """One column a picture, one row a source of skeletons.   Shape: (n, 3, H, W), n x (P, 18, 3) px."""
     height, width = pictures.shape[2:]
     tall = side * height / width * len(rows) + 0.1
@@ -117,7 +117,7 @@ def found_bars(results: Mapping[str, Mapping[int, Found]], goal: float) -> Figur
         bars = axes.bar(places, shares, width * 0.92, color=COLOURS[k], label=name)
         axes.bar_label(bars, [f"{s:.1%}" for s in shares], fontsize=8.5, padding=2)
     axes.axhline(goal, color=INK, lw=0.9, ls=(0, (4, 3)))
-    axes.text(len(counts) - 0.52, goal, f" {goal:.0%}", fontsize=8.5, va="center")
+    axes.text(len(counts) - 0.5, goal + 0.01, f"goal {goal:.0%}", fontsize=8.5, va="bottom", ha="right")
     axes.set_xticks(range(len(counts)), [f"{n} {'person' if n == 1 else 'people'}" for n in counts])
     axes.set_ylim(0, 1.12)
     axes.set_yticks([0, 0.5, 1], ["0", "50 %", "100 %"])
@@ -146,8 +146,8 @@ def _enlarged(maps: Tensor, size: tuple[int, int]) -> np.ndarray:
 
 def _sheet(shown: Tensor, rows: int, columns: int) -> tuple[Figure, np.ndarray]:
     height, width = shown.shape[1:]
-    side = 10.7 / columns
-    figure = Figure(figsize=(11, side * height / width * rows + 0.3), layout="constrained")
+    side = 8.75 / columns
+    figure = Figure(figsize=(9, side * height / width * rows + 0.3), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     return figure, figure.subplots(rows, columns, squeeze=False)
 

@@ -40,13 +40,10 @@ def trace(network: ClassicUNet, size: tuple[int, int]) -> Traced:
     handles = []
     for pair in (*network.down, network.bottom, *network.up):
         convs = [m for m in pair if isinstance(m, nn.Conv2d)]
-        handles.append(
-            convs[0].register_forward_pre_hook(lambda _, args: seen.pairs.append([tuple(args[0].shape[1:])]))
-        )
-        handles += [c.register_forward_hook(lambda _m, _a, o: seen.pairs[-1].append(tuple(o.shape[1:]))) for c in convs]
-    handles += [m.register_forward_hook(lambda _m, _a, o: seen.raised.append(tuple(o.shape[1:])))
-                for m in network.enlarge]  # fmt: skip
-    handles.append(network.last.register_forward_hook(lambda _m, _a, o: setattr(seen, "out", tuple(o.shape[1:]))))
+        handles.append(convs[0].register_forward_pre_hook(lambda _, args: seen.pairs.append([_shape(args[0])])))
+        handles += [c.register_forward_hook(lambda _m, _a, o: seen.pairs[-1].append(_shape(o))) for c in convs]
+    handles += [m.register_forward_hook(lambda _m, _a, o: seen.raised.append(_shape(o))) for m in network.enlarge]
+    handles.append(network.last.register_forward_hook(lambda _m, _a, o: setattr(seen, "out", _shape(o))))
     try:
         with torch.no_grad():
             network(torch.zeros(1, *seen.shown, device=next(network.parameters()).device))
@@ -54,6 +51,10 @@ def trace(network: ClassicUNet, size: tuple[int, int]) -> Traced:
         for handle in handles:
             handle.remove()
     return seen
+
+
+def _shape(x: Tensor) -> Shape:
+    return tuple(x.shape[1:])
 
 
 def classic_unet(network: ClassicUNet, size: tuple[int, int]) -> Figure:

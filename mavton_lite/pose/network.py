@@ -24,7 +24,7 @@ class PoseNet(nn.Module):
     Shape: (B, 3, 128, 96) in [-1, 1] -> (B, 18, 64, 48), (B, 38, 64, 48).
     """
 
-    def __init__(self, width: int = 24):
+    def __init__(self, width: int = 16):
         super().__init__()
         self.unet = ClassicUNet(3 * FOLD**2, 4 * (JOINTS + FIELDS), width, levels=3, norm=True)
         # Maps are nearly empty: from random ones it takes longer to come back to nothing than to learn the rest.

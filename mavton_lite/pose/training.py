@@ -37,14 +37,14 @@ class PoseSettings:
     steps: int
     batch: int = 16
     lr: float = 4e-3  # peak of a one-cycle schedule
-    width: int = 24
+    width: int = 16
     joints: float = 3.0  # weight of the confidence maps, which cover less of the picture than the fields
     zoom: float = 0.2  # of the side that a training picture may lose
 
 
 SETTINGS = {
     "smoke": PoseSettings(groups=6, test=6, steps=4, batch=4),
-    "lite": PoseSettings(groups=450, test=60, steps=1200),
+    "lite": PoseSettings(groups=450, test=45, steps=4000),
     "paper": PoseSettings(groups=10_000, test=600, steps=40_000, width=64),
 }
 
@@ -159,9 +159,7 @@ def main() -> None:
     found = evaluate(group_pictures(settings.test, 256, 192, "test"), load_weights()[0])
     print(f"{card['parameters']:,} parameters, loss {losses[0]:.4f} to {sum(losses[-50:]) / 50:.4f}")
     for people, counts in found.items():
-        print(
-            f"{people} in the picture: {counts.recall:.1%} of the joints found, {counts.precision:.1%} of the said right"
-        )
+        print(f"{people} in the picture: {counts.recall:.1%} of the joints, {counts.precision:.1%} of the said right")
 
 
 if __name__ == "__main__":

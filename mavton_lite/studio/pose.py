@@ -1,4 +1,4 @@
-"""The pose bench: the maps of one group, and the skeletons that come out of them at a threshold of your choice."""
+"""The pose explorer: the maps of one group, and the skeletons that come out of them at a threshold of your choice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mavton_lite.pose.maps import LIMB_NAMES, LIMBS
 
 
 @dataclass(frozen=True)
-class Bench:
+class PoseView:
     """Which group, whose maps, which joint or limb is shown, and how high a peak must be."""
 
     group: int = 0
@@ -27,7 +27,7 @@ class Bench:
     threshold: float = 0.1
 
 
-def work(state: Bench, pictures: Tensor, maps: Mapping[str, Sequence[Maps]], scale: int = 2) -> np.ndarray:
+def view_pose(state: PoseView, pictures: Tensor, maps: Mapping[str, Sequence[Maps]], scale: int = 2) -> np.ndarray:
     """The chosen map over the picture, and beside it what the decoder makes of all maps.
 
     Shape: pictures (n, 3, H, W) in [-1, 1], n pairs of maps by name -> (scale * H, about 2 * scale * W, 3) uint8.
