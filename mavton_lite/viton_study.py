@@ -1,4 +1,4 @@
-"""What the price of alpha does: the refinement network trained anew for each, on a handful of examples."""
+"""What the reward of alpha does: the refinement network trained anew for each, on a handful of examples."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STUDIES = {"smoke": Study(4, 12, 4), "lite": Study(8, 40, 48), "paper": Study(8,
 
 
 def alphas(pipeline: VITONPipeline, profile: Profile, batch: dict, takes: Sequence[float], steps: int) -> dict:
-    """Mean alpha inside the garment after each step, for each price of the term -take * |alpha|.
+    """Mean alpha inside the garment after each step, for each weight of the term -take * |alpha|.
 
     All begin with the same weights and see the same batch; the pipeline stays as it is.
     Shape: -> {take: (steps,)}.

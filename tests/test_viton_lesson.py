@@ -83,7 +83,7 @@ def test_contexts_and_prices_are_drawn(tmp_path, batch):
     assert [a.get_title(loc="center") for a in figure.axes[:2]] == ["left", "right"]
     style.save(figure, tmp_path / "a.png")
     curves = {0.0: torch.tensor([0.5, 0.4]), 1.0: torch.tensor([0.5, 0.41])}
-    figure = outlines.prices(curves)
+    figure = outlines.rewards(curves)
     heights = [t.get_position()[1] if not hasattr(t, "xy") else t.xy[1] for t in figure.axes[0].texts]
     assert len(figure.axes[0].lines) == 2 and abs(heights[0] - heights[1]) > 0.08  # names apart
 

@@ -54,8 +54,8 @@ def _target(axes: Axes, points: np.ndarray, index: int) -> None:
     axes.plot(*centre, "o", color=COLOURS[1], ms=7)
 
 
-def prices(curves: Mapping[float, Tensor]) -> Figure:
-    """Mean alpha while the refinement learns, a line for each price of taking the garment.   Shape: each (steps,)."""
+def rewards(curves: Mapping[float, Tensor]) -> Figure:
+    """Mean alpha while the refinement learns, a line for each reward of taking the garment.   Shape: each (steps,)."""
     figure = Figure(figsize=(6.4, 3.3), layout="constrained")
     axes = figure.subplots()
     ends = sorted((float(curve[-1]), take) for take, curve in curves.items())
@@ -67,6 +67,6 @@ def prices(curves: Mapping[float, Tensor]) -> Figure:
         axes.annotate(f"{take:g}", (steps[-1], floor), xytext=(7, 0), textcoords="offset points", color=colour,
                       va="center")  # fmt: skip
     axes.set(xlabel="step", ylabel="mean alpha inside the garment", ylim=(0, max(1.05, floor + 0.05)))
-    axes.set_title("a line for each price of alpha", fontsize=10)
+    axes.set_title("a line for each reward of alpha", fontsize=10)
     axes.grid(True, axis="y")
     return figure
