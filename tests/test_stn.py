@@ -24,6 +24,7 @@ from mavton_lite.models.stn import (
     Localiser,
     PlaceMaps,
     SpatialTransformer,
+    Straightened,
     affine_grid,
     compose,
     crooked,
@@ -31,6 +32,7 @@ from mavton_lite.models.stn import (
     pose_spread,
     read,
     spread_px,
+    turn_deg,
 )
 from mavton_lite.models.summary import count_parameters
 from mavton_lite.plots import spatial, style
@@ -156,6 +158,8 @@ def test_crooked_compose_and_undo():
     assert abs(turned["turn, degrees"] - 60 / math.sqrt(12)) < 0.5 and turned["size, %"] < 1e-3
     shrunk = pose_spread(crooked(4000, Crookedness(0, (0.5, 0.9), 0, 0.3), DICE(0)), 48)
     assert shrunk["turn, degrees"] < 1e-3 and 15 < shrunk["size, %"] < 20 and shrunk["place, px"] > 5
+    quarter = torch.tensor([[[0.0, -2, 0.3], [2, 0, 0]]])  # reads x from -y: what was right comes out above
+    assert turn_deg(quarter).tolist() == [90] and turn_deg(torch.eye(2, 3)[None]).tolist() == [0]
     shift = torch.eye(2, 3).repeat(2, 1, 1)
     shift[1, 0, 2] = 2 / 47  # a pixel apart: half a pixel from the mean
     assert torch.allclose(spread_px(shift, 48, 48), torch.tensor([0.5, 0.5]))
@@ -177,30 +181,79 @@ def test_equal_parameters_are_equal_or_more():
     assert count_parameters(GarmentNet(5, (48, 48), width - 1)) < ours
 
 
-def test_training_lowers_the_loss_and_straightens_blocks():
-    """Which of two blocks lies: at any angle nobody could tell, so the turn is kept small; place and size vary."""
+def test_the_distortion_grows_only_while_answers_are_right():
+    growing = training.Growing(mark=0.7, pace=0.25, memory=0.5)
+    shares = []
+    for right in (1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0):
+        growing.note(right)
+        shares.append(growing.share)
+    # recent answers: 1, 0.5, 0.25, 0.63, 0.81, 0.91, 0.95, 0.98
+    assert shares == [0.25, 0.25, 0.25, 0.25, 0.5, 0.75, 1.0, 1.0]
+
+
+def trained(name: str, how: Crookedness | None = None, steps: int = 40, **changed):
+    garments, how = blocks(), how or Crookedness(20, (0.7, 1))
+    settings = training.StnSettings((16, 16), steps=steps, width=6, batch=16, **changed)
+    return training.train_arm(name, training.squared(garments), garments.sleeve, 2, settings, how, seed=0)
+
+
+def test_every_lesson_teaches_only_its_pupil():
+    fresh = trained(training.STEPWISE, steps=0).network
+    first = trained(training.STEPWISE, steps=4, lessons=(2, 3))
+    assert first.shares == [0.15] * 4, "nearly straight"
+    second = trained(training.STEPWISE, steps=4, lessons=(0, 3), mark=0.0, pace=0.25)
+    assert second.shares == [0, 0.25, 0.5, 0.75]
+    third = trained(training.STEPWISE, steps=4, lessons=(0, 0))
+    assert third.shares == [1] * 4, "as crooked as can be"
+    assert trained(training.AT_ONCE, steps=4, ramp=(0, 0.5)).shares == [0, 0.5, 1, 1]
+
+    def learned(arm, part: str) -> bool:
+        old, new = (getattr(network, part).state_dict() for network in (fresh, arm.network))
+        return any(not torch.equal(old[key], new[key]) for key in old)  # statistics of the batch norms too
+
+    assert learned(first, "classify") and not learned(first, "transformer")
+    assert learned(second, "transformer") and not learned(second, "classify")
+    assert learned(third, "transformer") and learned(third, "classify")
+
+
+def test_step_by_step_the_turn_is_undone_from_right_and_wrong_alone():
+    """Which of two blocks lies? One that knows them straight only is the surer, the straighter they come."""
+    how = Crookedness(35, (1, 1), 0, 0)
+    arm = trained(training.STEPWISE, how, steps=200, lessons=(0.2, 1), pace=1 / 60)
+    garments, test = blocks(), crooked(16, how, DICE(5))
+    arm = training.try_arm(arm, training.squared(garments), garments.sleeve, test)
+    assert arm.shares[-1] == 1 and arm.after["turn, degrees"] < 0.65 * arm.before["turn, degrees"]
+
+
+def test_training_lowers_the_loss_and_draws_its_figures():
     garments = blocks()
     pictures, how = training.squared(garments), Crookedness(turn_deg=10, sizes=(0.5, 0.9))
     assert pictures.shape == (16, 3, 48, 48) and torch.equal(pictures[..., 6:42], garments.pictures)
-    settings = training.StnSettings((16, 16), steps=60, width=6)
     test = crooked(16, how, DICE(5))
     arms = {}
     for name in training.ARMS:
-        arm = training.train_arm(name, pictures, garments.sleeve, 2, settings, how, seed=0)
-        arms[name] = training.try_arm(arm, pictures, garments.sleeve, test)
-        assert sum(arm.losses[-10:]) < sum(arm.losses[:10]), name
-    assert torch.equal(arms["plain"].before_px, arms["plain"].after_px)
-    ours = arms["spatial transformer"]
-    assert not torch.equal(ours.before_px, ours.after_px)
+        arm = training.try_arm(trained(name, how, steps=60), pictures, garments.sleeve, test)
+        lower = arm.losses[:8] if name == training.STEPWISE else arm.losses  # its later lessons are harder ones
+        assert sum(lower[-4:]) < sum(lower[:4]), name
+        arms[name] = arm
+    plain, ours = arms[training.PLAIN], arms[training.STEPWISE]
+    assert torch.equal(plain.poses, test) and plain.right == plain.alone and plain.before == plain.after
+    assert not torch.equal(ours.poses, test) and ours.parameters <= plain.parameters
     with pytest.raises(ValueError, match="unknown network 'deep'"):
-        training.train_arm("deep", pictures, garments.sleeve, 2, settings, how, seed=0)
+        trained("deep")
     style.use()
     given = read(pictures, test)
     straight = ours.network.straighten(given)
-    figure = plots.straightened(pictures[:4], given[:4], straight.picture[:4].detach(), straight.matrix[:4].detach())
-    assert "变换后" in texts(figure)
+    torch.testing.assert_close(compose(test, straight.matrix), ours.poses)
+    seen = Straightened(straight.picture[:4].detach(), straight.matrix[:4].detach())
+    figure = plots.straightened(pictures[:4], given[:4], {training.STEPWISE: seen})
+    assert "step by step\n变换后" in texts(figure) and len(figure.axes) == 12
     right = {name: [arm.right, arm.right - 0.01] for name, arm in arms.items()}
-    assert plots.accuracy_and_spread(right, ours.before_px, ours.after_px).axes
+    turns = {name: (turn_deg(test), turn_deg(arms[name].poses)) for name in training.ARMS[1:]}
+    panels = plots.accuracy_and_turns(right, turns).axes
+    assert [axes.get_title(loc="left") for axes in panels[1:]] == list(turns)
+    points = panels[2].lines[-1].get_xydata()
+    assert np.allclose(points, torch.stack(turns[training.STEPWISE], 1).numpy())
 
 
 @pytest.fixture(scope="module")

@@ -74,14 +74,14 @@ class Localiser(nn.Module):
 
 
 def moments(maps: Tensor, places: Tensor) -> Tensor:
-    """Mean place of each map and, four times as large, its covariance.
+    """Mean place of each map and, four times as large, its covariance: where a part lies, and which way.
 
     Shape: maps (B, K, N) that sum to 1, places (N, 2) -> (B, K, 5): x, y, xx, yy, xy.
     """
-    mean = maps @ places  # (B, K, 2)
-    off = places - mean[:, :, None]  # (B, K, N, 2)
-    pairs = torch.stack([off[..., 0] ** 2, off[..., 1] ** 2, off[..., 0] * off[..., 1]], -1)  # (B, K, N, 3)
-    return torch.cat([mean, 4 * (maps[..., None] * pairs).sum(2)], 2)
+    x, y = places.unbind(1)
+    raw = maps @ torch.stack([x, y, x * x, y * y, x * y], 1)  # (B, K, 5): means of x, y and of their products
+    mean, product = raw[..., :2], raw[..., 2:]
+    return torch.cat([mean, 4 * (product - mean[..., [0, 1, 0]] * mean[..., [0, 1, 1]])], 2)
 
 
 class SpatialTransformer(nn.Module):
@@ -144,7 +144,7 @@ def read(picture: Tensor, matrix: Tensor) -> Tensor:
 class Crookedness:
     """How pictures are distorted, at most."""
 
-    turn_deg: float = 60.0
+    turn_deg: float = 45.0
     sizes: tuple[float, float] = (0.45, 0.8)  # of the garment, 1 is as drawn
     stretch: float = 0.15  # of one axis against the other
     shift: float = 0.35  # of half the picture's side
@@ -189,14 +189,19 @@ def spread_px(matrices: Tensor, height: int, width: int) -> Tensor:
     return (affine_grid(off, height, width) * half).square().sum(3).mean((1, 2)).sqrt()
 
 
+def turn_deg(matrices: Tensor) -> Tensor:
+    """The angle of the rotation nearest to each map, in degrees, clockwise on the page.   Shape: (n, 2, 3) -> (n,)."""
+    (a, b), (c, d) = matrices[:, :, :2].permute(1, 2, 0)
+    return torch.atan2(c - b, a + d) * 180 / math.pi
+
+
 def pose_spread(matrices: Tensor, side: int) -> dict[str, float]:
     """How much poses differ in turn, in size and in place: a standard deviation of each.
 
-    The turn is the angle of the rotation nearest to the map, the size the square root of its determinant, the place
-    where it takes the picture's middle.   Shape: (n, 2, 3), of pictures of `side` px.
+    The size is the square root of the map's determinant, the place where it takes the picture's middle.
+    Shape: (n, 2, 3), of pictures of `side` px.
     """
-    (a, b), (c, d) = matrices[:, :, :2].permute(1, 2, 0)
-    turn, size = torch.atan2(c - b, a + d) * 180 / math.pi, (a * d - b * c).abs().sqrt()
+    size = torch.linalg.det(matrices[:, :, :2]).abs().sqrt()
     place = (matrices[:, :, 2] - matrices[:, :, 2].mean(0)).norm(dim=1) * (side - 1) / 2
-    return {"turn, degrees": float(turn.std()), "size, %": float(size.log().std() * 100),
+    return {"turn, degrees": float(turn_deg(matrices).std()), "size, %": float(size.log().std() * 100),
             "place, px": float(place.square().mean().sqrt())}  # fmt: skip
