@@ -18,6 +18,7 @@ from mavton_lite.data import atelier
 CALLER = "from numba import njit\nfrom tiny.callee import grow\n@njit(cache=True)\ndef f(x):\n    return grow(x)\n"
 CALLEE = "from numba import njit\n@njit(cache=True)\ndef grow(x):\n    return x + {step}\n"
 INIT = """from pathlib import Path
+from mavton_lite.compiled import kept_compiled
 with kept_compiled(Path(__file__).parent) as folder:
     from tiny.caller import f
 """
