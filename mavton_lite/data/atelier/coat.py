@@ -15,6 +15,7 @@ from mavton_lite.data.atelier.drape import arm_share, tights_mesh
 from mavton_lite.data.atelier.folds import bell, train
 from mavton_lite.data.atelier.layer import Camera, Drawn, see
 from mavton_lite.data.atelier.light import Lamps, bumped
+from mavton_lite.data.atelier.raster import place_at
 
 if TYPE_CHECKING:
     from mavton_lite.data.atelier.people import Person
@@ -122,11 +123,7 @@ def _signed(cut, points, arm):
 def _cloth(cut, canonical, arm, faces, rows, weight):
     out = np.empty(len(rows), np.bool_)
     for i in range(len(rows)):
-        x = y = z = share = 0.0
-        for k in range(3):
-            v, w = faces[rows[i], k], weight[i, k]
-            x, y, z = x + w * canonical[v, 0], y + w * canonical[v, 1], z + w * canonical[v, 2]
-            share += w * arm[v]
+        x, y, z, share = place_at(canonical, arm, faces, rows, weight, i)
         front, hem, sleeve, top = _edges(cut, x, y, z, share)
         out[i] = min(front, hem, sleeve, top) > 0
     return out

@@ -32,6 +32,7 @@ from mavton_lite.data.atelier.cut import (
 from mavton_lite.data.atelier.details import SHORT_PLACKET_M, Surface, surface_of
 from mavton_lite.data.atelier.drape import Mesh, arm_share, dress_mesh, share, tights_mesh
 from mavton_lite.data.atelier.layer import Layer
+from mavton_lite.data.atelier.raster import place_at
 
 __all__ = [
     "NECK_Z", "SLEEVES", "WAIST_Z", "Flat", "Garment", "arm_share", "flat_vertices", "share", "tights_mesh",
@@ -227,11 +228,7 @@ def _cloth(cut, canonical, arm, faces, rows, weight, bottom):
     """Which points of triangles lie inside a cut."""
     out = np.empty(len(rows), np.bool_)
     for i in range(len(rows)):
-        x = y = z = share = 0.0
-        for k in range(3):
-            v, w = faces[rows[i], k], weight[i, k]
-            x, y, z = x + w * canonical[v, 0], y + w * canonical[v, 1], z + w * canonical[v, 2]
-            share += w * arm[v]
+        x, y, z, share = place_at(canonical, arm, faces, rows, weight, i)
         neck, hem, sleeve, _ = edges_at(cut, x, y, z, share)
         out[i] = min(neck, hem, sleeve) > 0 and (share > 0.5 or z > bottom)
     return out

@@ -51,6 +51,17 @@ def rasterise(
 
 
 @njit(cache=True)
+def place_at(canonical, arm, faces, rows, weights, i):
+    """Canonical coordinates and arm share of the i-th of the points about which `keep` is asked."""
+    x = y = z = share = 0.0
+    for k in range(3):
+        v, w = faces[rows[i], k], weights[i, k]
+        x, y, z = x + w * canonical[v, 0], y + w * canonical[v, 1], z + w * canonical[v, 2]
+        share += w * arm[v]
+    return x, y, z, share
+
+
+@njit(cache=True)
 def _box(points, face, height, width, cull):
     """Twice the signed area, and the first and last column and row that a triangle may touch; empty if not drawn."""
     a, b, c = face
@@ -65,13 +76,15 @@ def _box(points, face, height, width, cull):
 
 
 @njit(cache=True)
-def _weights(points, face, area, px, py):
-    """Barycentric weights of a pixel's centre."""
+def _point(points, face, area, px, py):
+    """Where a pixel's centre lies on a triangle: inside or not, barycentric weights, depth."""
     a, b, c = face
     ax, ay, bx, by, cx, cy = points[a, 0], points[a, 1], points[b, 0], points[b, 1], points[c, 0], points[c, 1]
     u = ((bx - px) * (cy - py) - (cx - px) * (by - py)) / area
     v = ((cx - px) * (ay - py) - (ax - px) * (cy - py)) / area
-    return u, v, 1 - u - v
+    w = 1 - u - v
+    inside = not (u < _ON_EDGE or v < _ON_EDGE or w < _ON_EDGE)
+    return inside, u, v, w, points[a, 2] * u + points[b, 2] * v + points[c, 2] * w
 
 
 @njit(cache=True)
@@ -84,11 +97,8 @@ def _draw(points, faces, height, width, cull):
         area, left, right, top, bottom = _box(points, face, height, width, cull)
         for py in range(top, bottom + 1):
             for px in range(left, right + 1):
-                u, v, w = _weights(points, face, area, px, py)
-                if u < _ON_EDGE or v < _ON_EDGE or w < _ON_EDGE:
-                    continue
-                d = points[face[0], 2] * u + points[face[1], 2] * v + points[face[2], 2] * w
-                if d <= depth[py, px]:
+                inside, u, v, w, d = _point(points, face, area, px, py)
+                if inside and d <= depth[py, px]:
                     triangle[py, px], depth[py, px] = t, d
                     weight[py, px, 0], weight[py, px, 1], weight[py, px, 2] = u, v, w
     return triangle, weight, depth
@@ -106,8 +116,8 @@ def _fragments(points, faces, height, width, cull):
         area, left, right, top, bottom = _box(points, face, height, width, cull)
         for py in range(top, bottom + 1):
             for px in range(left, right + 1):
-                u, v, w = _weights(points, face, area, px, py)
-                if u < _ON_EDGE or v < _ON_EDGE or w < _ON_EDGE:
+                inside, u, v, w, d = _point(points, face, area, px, py)
+                if not inside:
                     continue
                 if n == size:
                     size *= 2
@@ -118,7 +128,7 @@ def _fragments(points, faces, height, width, cull):
                     weights = more
                 rows[n], pixels[n] = t, py * width + px
                 weights[n, 0], weights[n, 1], weights[n, 2] = u, v, w
-                depths[n] = points[face[0], 2] * u + points[face[1], 2] * v + points[face[2], 2] * w
+                depths[n] = d
                 n += 1
     return rows[:n], pixels[:n], weights[:n], depths[:n]
 
