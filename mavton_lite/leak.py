@@ -38,7 +38,7 @@ class LeakSettings:
     test: int
 
 
-SETTINGS = {"smoke": LeakSettings(48, 16), "lite": LeakSettings(900, 200), "paper": LeakSettings(6000, 2000)}
+SETTINGS = {"smoke": LeakSettings(48, 16), "lite": LeakSettings(700, 200), "paper": LeakSettings(6000, 2000)}
 
 
 def views(batch: dict, person: PersonSettings) -> dict[str, Tensor]:

@@ -79,7 +79,7 @@ def _framed(person: Person, first: Person, centre: float, count: int, rng: np.ra
     """The person in the first one's studio, at a place and a size, and so low that the body's end is not seen."""
     scale = person.look.scale / first.look.scale * rng.uniform(*SIZES[count])
     tall = np.ptp(person.vertices[:, 2]) + rise_m(person.hair)
-    margin = max(1 - scale * (tall - 0.04), 0.03) + rng.uniform(0, 0.08)
+    margin = max(1 - scale * (tall - 0.08), 0.03) + rng.uniform(0, 0.08)
     return replace(person, look=replace(first.look, scale=scale, shift=centre - 0.5, head_margin=margin))
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mavton_lite.data.lessons import People
 from mavton_lite.models.unet_classic import ClassicUNet
+from mavton_lite.threads import one_thread
 
 CLASSES = 20  # LIP's
 
@@ -30,7 +31,7 @@ class SkipSettings:
 
 SETTINGS = {
     "smoke": SkipSettings(train=8, test=6, steps=3, batch=4),
-    "lite": SkipSettings(train=160, test=40, steps=250),
+    "lite": SkipSettings(train=160, test=40, steps=180),
     "paper": SkipSettings(train=4000, test=500, steps=4000, height=128, width=96, channels=32),
 }
 
@@ -43,6 +44,7 @@ class Parsed:
     edge: float  # all others
 
 
+@one_thread()
 def teach(settings: SkipSettings, people: People, skips: bool, seed: int = 0) -> ClassicUNet:
     """A U-Net that labels people's pixels, with all its skips or with none; in evaluation mode.
 

@@ -20,6 +20,7 @@ from mavton_lite.pose.maps import LIMBS, STRIDE
 from mavton_lite.pose.score import Found
 
 Maps = tuple[Tensor, Tensor]  # (18, H, W) confidence, (38, H, W) fields, of one picture
+DPI = 90  # inline: many pictures in one figure, and a notebook has a size to keep
 PEOPLE = (COLOURS[1], COLOURS[0], COLOURS[2], COLOURS[3], COLOURS[4], COLOURS[5])
 CHINESE = {"nose": "鼻", "neck": "颈", "shoulder": "肩", "elbow": "肘", "wrist": "腕"}
 
@@ -95,7 +96,7 @@ def skeleton_rows(pictures: Tensor, rows: Mapping[str, Sequence[Tensor]], side: 
     """One column a picture, one row a source of skeletons.   Shape: (n, 3, H, W), n x (P, 18, 3) px."""
     height, width = pictures.shape[2:]
     tall = side * height / width * len(rows) + 0.1
-    figure = Figure(figsize=(side * len(pictures) + 0.25, tall), layout="constrained")
+    figure = Figure(figsize=(side * len(pictures) + 0.25, tall), dpi=DPI, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
     axes = figure.subplots(len(rows), len(pictures), squeeze=False)
     for line, (name, people) in zip(axes, rows.items(), strict=True):
@@ -147,7 +148,7 @@ def _enlarged(maps: Tensor, size: tuple[int, int]) -> np.ndarray:
 def _sheet(shown: Tensor, rows: int, columns: int) -> tuple[Figure, np.ndarray]:
     height, width = shown.shape[1:]
     side = 8.75 / columns
-    figure = Figure(figsize=(9, side * height / width * rows + 0.3), layout="constrained")
+    figure = Figure(figsize=(9, side * height / width * rows + 0.3), dpi=DPI, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     return figure, figure.subplots(rows, columns, squeeze=False)
 
