@@ -27,6 +27,7 @@ def logits(*beliefs: float) -> torch.Tensor:
 
 
 def test_value_2_1_by_hand():
+    """Thesis (2-1)."""
     by_hand = (math.log(0.9) + math.log(0.6)) / 2 + (math.log(0.8) + math.log(0.7) + math.log(0.5)) / 3
     assert gan.value(logits(0.9, 0.6), logits(0.2, 0.3, 0.5)).item() == pytest.approx(by_hand, abs=1e-6)
     assert gan.value(logits(0.5), logits(0.5)).item() == pytest.approx(-math.log(4)), "a discriminator that guesses"
@@ -37,6 +38,7 @@ def test_value_2_1_is_finite_where_the_discriminator_is_sure():
 
 
 def test_discriminator_step_2_2_is_the_package_loss_and_climbs():
+    """Thesis (2-2)."""
     real, fake = logits(0.9, 0.6), logits(0.2, 0.3, 0.5)
     assert torch.isclose(gan.discriminator_loss(real, fake), 2 * gan_discriminator(real, fake, "bce")), "halved there"
     layer = nn.Linear(2, 1)
@@ -50,6 +52,7 @@ def test_discriminator_step_2_2_is_the_package_loss_and_climbs():
 
 
 def test_generator_step_2_3_by_hand_and_its_other_form():
+    """Thesis (2-3)."""
     fake = logits(0.2, 0.5)
     assert gan.generator_loss(fake, "saturating").item() == pytest.approx((math.log(0.8) + math.log(0.5)) / 2)
     assert gan.generator_loss(fake).item() == pytest.approx(-(math.log(0.2) + math.log(0.5)) / 2)
