@@ -14,6 +14,7 @@ from mavton_lite.config import PAPER, LossSettings, Profile, TrainSettings
 from mavton_lite.data.sample import LIP
 from mavton_lite.losses import gan_discriminator
 from mavton_lite.models.summary import summarise
+from mavton_lite.plots.other_settings import parser_lines, viton_lines
 from mavton_lite.plots.style import COLOURS, INK, MODEL_COLOURS
 from mavton_lite.schedule import build_scheduler
 
@@ -47,6 +48,8 @@ def _settings(p: Profile) -> dict[tuple[str, str], str]:
     sizes = {row.name: f"{row.parameters:,} parameters" for row in summarise(p)}
     person, tom, loss, judge = p.person, p.tom, p.loss, p.discriminator
     kept = ", ".join(LIP[i] for i in person.kept_labels)
+    if person.matching_kept_labels is not None:
+        kept += f" (matching: {', '.join(LIP[i] for i in person.matching_kept_labels)})"
     square, patch = 2 * person.pose_radius_px + 1, _receptive_field(judge.layers)
     levels = ", ".join(f"{weight:g} {name}" for name, weight in loss.perceptual_levels)
     statistics = "ImageNet statistics" if loss.perceptual_normalise else "as they are"
@@ -78,6 +81,8 @@ def _settings(p: Profile) -> dict[tuple[str, str], str]:
         ("try-on", "discriminator (MA-VTON)"): f"{sizes['PatchGAN']}, width {judge.width}, "
         f"patches of {patch} × {patch} px, {GAMES[loss.gan]}",
         ("try-on", "training"): _training(p.train_tom),
+        **viton_lines(p, _training),
+        **parser_lines(p, _training),
     }
 
 
