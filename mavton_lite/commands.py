@@ -96,13 +96,12 @@ class Evaluate:
             from mavton_lite.zoo import card_of, released_profile
 
             pipeline, profile = load_model(name, device=self.device), released_profile(card_of(Path(name)))
-            name, data = Path(name).stem, _data(profile, self.data)
+            name, data, base = Path(name).stem, _data(profile, self.data), None
         else:
             profile, data, out = _places(self.profile, self.data, self.out)
-            pipeline = load_pipeline(name, profile, out, self.device)
+            pipeline, base = load_pipeline(name, profile, out, self.device), get_experiment(name).base
         dataset = open_dataset(data, self.split, self.pairs, profile.size)
-        base = get_experiment(self.experiment).base
-        warped = "paste_warped_cloth" if base == "gmm" else f"paste_{self.experiment}_warp"  # a floor of its own
+        warped = "paste_warped_cloth" if base == "gmm" else f"paste_{name}_warp"  # a floor of its own
         predictors = {
             "copy_person": metrics.copy_person,
             warped: metrics.paste_warped_cloth(pipeline.warp, pipeline.person),

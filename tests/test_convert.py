@@ -328,7 +328,7 @@ def test_a_converted_model_is_scored_at_its_own_profile(files, mavton, monkeypat
     root = write_viton(Path("viton"), 2, 4)
     code, said = mavton("evaluate", "cpvton.safetensors", "--data", str(root), "--records", "records")
     assert code == 0, said.err
-    assert list(asked) == ["copy_person", "paste_warped_cloth", "cpvton"]
+    assert list(asked) == ["copy_person", "paste_cpvton_warp", "cpvton"]
     assert all(size == shape == SMALL.size for size, shape, _ in asked.values())
     code, said = mavton("evaluate", "gone.safetensors", "--data", str(root))
     assert code == 1 and said.err.startswith("mavton: gone.safetensors: found no such file")
