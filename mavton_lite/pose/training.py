@@ -44,7 +44,7 @@ class PoseSettings:
 
 SETTINGS = {
     "smoke": PoseSettings(groups=6, test=6, steps=4, batch=4),
-    "lite": PoseSettings(groups=450, test=36, steps=4000),
+    "lite": PoseSettings(groups=450, test=36, steps=3000),
     "paper": PoseSettings(groups=10_000, test=600, steps=40_000, width=64),
 }
 
