@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mavton_lite.config import Profile
 from mavton_lite.data.person import Person, represent
 from mavton_lite.experiments import Experiment
-from mavton_lite.losses import PerceptualLoss, bend, gan_discriminator, gan_generator, interval, l1, mask_loss
+from mavton_lite.losses import PerceptualLoss, bend, contrast, gan_discriminator, gan_generator, interval, l1, mask_loss
 from mavton_lite.models.build import build_discriminator, build_gmm, build_tom
 from mavton_lite.models.gmm import GMM, Warp
 
@@ -71,6 +71,8 @@ class GMMObjective:
             terms["warp_l1"] = weight.warp_l1 * l1(warp.cloth, person.worn_cloth)
         if weight.warp_mask:
             terms["warp_mask"] = weight.warp_mask * l1(warp.mask, person.worn_mask)
+        if weight.warp_contrast:
+            terms["warp_contrast"] = weight.warp_contrast * contrast(warp.cloth, person.worn_cloth, person.worn_mask)
         if weight.warp_bend:
             terms["warp_bend"] = weight.warp_bend * bend(warp.theta.float(), self.profile.gmm.grid)
         if weight.warp_interval:

@@ -3,15 +3,18 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 import torchvision
+from scipy.ndimage import uniform_filter
 
 from mavton_lite.config import LITE, PAPER, SMOKE
 from mavton_lite.losses import (
     PerceptualLoss,
     bend,
+    contrast,
     gan_discriminator,
     gan_generator,
     interval,
@@ -219,3 +222,31 @@ def test_perceptual_with_the_smaller_network():
     )
     loss, (a, b) = PerceptualLoss(settings), pictures((64, 48))
     assert loss(a, b) > 0 and loss(a, a) == 0 and len(loss.features) == 3
+
+
+def test_contrast_by_hand():
+    """Against scipy's uniform filter, where every window lies inside the picture."""
+    a, b = torch.rand(2, 1, 1, 64, 64, dtype=torch.float64)
+    mask = torch.zeros(1, 1, 64, 64, dtype=torch.float64)
+    mask[..., 28:36, 28:36] = 1  # its quarter, two pixels wide, is more than two windows' reach from every edge
+
+    def normal(x):
+        centred = x - uniform_filter(x, 7)
+        return centred / np.sqrt(uniform_filter(centred**2, 7) + 0.003)
+
+    total = 0.0
+    for scale in (2, 4):
+        x, y, m = (v.reshape(64, 64).numpy().reshape(64 // scale, scale, 64 // scale, scale).mean((1, 3)) for v in (a, b, mask))
+        total += (np.abs(normal(x) - normal(y)) * m).mean()
+    assert contrast(a, b, mask).item() == pytest.approx(total / 2, rel=1e-9)
+
+
+def test_contrast_sees_a_faint_seam_where_l1_hardly_does_and_is_blind_to_brightness():
+    seam = torch.zeros(1, 1, 64, 48)
+    seam[..., 24:26] = -0.05  # a dark line on plain cloth
+    moved, mask = seam.roll(3, -1), torch.ones(1, 1, 64, 48)
+    assert contrast(seam, moved, mask) > 8 * l1(seam, moved)
+    assert contrast(seam, seam + 0.3, mask).item() == pytest.approx(0, abs=1e-4)
+    assert contrast(seam, moved, torch.zeros_like(mask)).item() == 0
+    with pytest.raises(ValueError, match="shape"):
+        contrast(seam, moved[..., :-1], mask)

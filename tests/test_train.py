@@ -117,7 +117,7 @@ def test_a_matching_step_at_paper_is_the_papers_loss_alone():
 def test_a_matching_step_at_lite_is_regularised():
     objective = GMMObjective(dataclasses.replace(SMOKE, loss=dataclasses.replace(LITE.loss, warp_interval=2.0)))
     (turn,) = objective.turns(random_batch(2))
-    assert list(turn.terms) == ["warp_l1", "warp_mask", "warp_bend", "warp_interval"]
+    assert list(turn.terms) == ["warp_l1", "warp_mask", "warp_contrast", "warp_bend", "warp_interval"]
     assert turn.loss.item() == pytest.approx(sum(t.item() for t in turn.terms.values()), rel=1e-5)
     turn.loss.backward()
     assert all(p.grad is not None for p in objective.networks["gmm"].parameters())

@@ -22,6 +22,7 @@ STAGES = {"gmm": "warping module (GMM)", "cp_vton": "CP-VTON", "ma_vton": "MA-VT
 TERMS = {
     "warp_l1": "garment: L1",
     "warp_mask": "garment mask: L1",
+    "warp_contrast": "local contrast of the worn garment",
     "warp_bend": "bending of the warp",
     "warp_interval": "grid interval",
     "l1": "picture: L1",
@@ -88,8 +89,8 @@ def _settings(p: Profile) -> dict[tuple[str, str], str]:
 
 def _weights(loss: LossSettings, warping: bool) -> str:
     tryon = {"l1": "L1", "mask": "mask", "perceptual": "perceptual", "adversarial": "adversarial (MA-VTON)"}
-    bending = {"warp_l1": "L1", "warp_mask": "mask", "warp_bend": "bend", "warp_interval": "interval"}
-    names = bending if warping else tryon
+    warp = {"warp_l1": "L1", "warp_mask": "mask", "warp_contrast": "contrast", "warp_bend": "bend"}
+    names = warp | {"warp_interval": "interval"} if warping else tryon
     return " + ".join(f"{getattr(loss, k):g} {v}" for k, v in names.items() if getattr(loss, k))
 
 
