@@ -3,13 +3,15 @@
 import dataclasses
 import hashlib
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 from scipy.ndimage import binary_dilation, binary_erosion, map_coordinates
 
-from mavton_lite.data.atelier import Stage, flat_lay, garment_of, person_of, write_world
+from mavton_lite.data import decode
+from mavton_lite.data.atelier import Stage, encode, flat_lay, garment_of, person_of, write_world
 from mavton_lite.data.atelier.body import load_body, rotation, vertex_normals
 from mavton_lite.data.atelier.raster import rasterise
 from mavton_lite.data.atelier.render import LEFT_ARM, PARTS, RIGHT_ARM, UPPER
@@ -149,6 +151,18 @@ def test_warp_points_into_the_flat_garment(examples):
         grown = binary_dilation(flat.parse == garment.label, iterations=2)
         hit = grown[np.clip(y, 0, H - 1).astype(int), np.clip(x, 0, W - 1).astype(int)]
         assert hit.mean() > 0.97  # the rest are undersides of sleeves, out of sight on the flat lay
+
+
+def test_the_true_warp_is_stored_exactly_at_every_size(tmp_path):
+    """At 1024 x 768 it reaches 1023 px, or 65,472 steps of 1/64 px: more than 16 bits hold."""
+    for height, kind in ((128, np.int16), (1024, np.int32)):
+        y, x = np.mgrid[:height, : height * 3 // 4] + 0.25
+        picture = SimpleNamespace(warp=np.stack([x, y]))
+        picture.warp[:, :2] = np.nan
+        stored = encode._warp(picture)
+        assert stored.dtype == kind
+        np.savez(tmp_path / "warp.npz", warp=stored)
+        np.testing.assert_allclose(decode.read_warp(tmp_path / "warp.npz", x.shape), picture.warp, atol=1 / 128)
 
 
 def test_parse_and_warp_agree(examples):

@@ -19,7 +19,7 @@ BODY25_TO_COCO18 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 1
 POSE_KEYS = ("pose_keypoints_2d", "pose_keypoints")  # newer and older OpenPose
 KEYPOINT_COUNTS = {54: None, 75: BODY25_TO_COCO18}  # numbers of one person -> how to pick COCO-18's
 MASK_THRESHOLD = 128  # JPEG masks hold many greys; this one and above is garment
-WARP_STEPS_PER_PX = 64  # warps are stored as int16 in 1/64 of a cloth pixel
+WARP_STEPS_PER_PX = 64  # warps are stored in 1/64 of a cloth pixel
 WARP_NONE = -32768  # no garment visible here
 DEPTH_NONE = 65535  # nobody there
 
@@ -126,10 +126,10 @@ def read_keypoints(path: Path, from_size: tuple[int, int], size: tuple[int, int]
 
 
 def read_stored_warp(path: Path) -> np.ndarray:
-    """A true warp as it is stored.   Shape: (2, h, w) int16.   Raises: ValueError when it is anything else."""
-    wanted = "wanted an npz with 'warp', int16 of shape (2, height, width)"
+    """A true warp as it is stored.   Shape: (2, h, w) int16 or int32.   Raises: ValueError when it is anything else."""
+    wanted = "wanted an npz with 'warp', int16 or int32 of shape (2, height, width)"
     (stored,) = _read_npz(path, ("warp",), wanted)
-    if stored.dtype != np.int16 or stored.ndim != 3 or len(stored) != 2 or 0 in stored.shape:
+    if stored.dtype not in (np.int16, np.int32) or stored.ndim != 3 or len(stored) != 2 or 0 in stored.shape:
         raise ValueError(f"{path}: found {stored.dtype} of shape {stored.shape}, {wanted}")
     return stored
 

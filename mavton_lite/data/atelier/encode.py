@@ -1,9 +1,9 @@
 """The files of one example: CP-VTON's layout, and the truth beside it.
 
-What is not in CP-VTON's data: `warp-truth/*.npz` and `tryon-truth/warp/*.npz` hold `warp`, int16 (2, H, W), x and y on
-the flat lay in 1/64 px, `NO_WARP` where no garment is seen; `body-truth/*.npz` holds, for the person as photographed,
-`depth`, uint16 (H, W), millimetres behind the nearest point of the picture, `NO_DEPTH` on the ground, and `part`, uint8
-(H, W), rows of `render.PARTS`: which part of the body is there, clothes or not.
+What is not in CP-VTON's data: `warp-truth/*.npz` and `tryon-truth/warp/*.npz` hold `warp`, (2, H, W), x and y on the
+flat lay in 1/64 px, `NO_WARP` where no garment is seen, int16, in tall pictures int32; `body-truth/*.npz` holds, for
+the person as photographed, `depth`, uint16 (H, W), millimetres behind the nearest point of the picture, `NO_DEPTH` on
+the ground, and `part`, uint8 (H, W), rows of `render.PARTS`: which part of the body is there, clothes or not.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from mavton_lite.data.atelier.render import Picture
 from mavton_lite.data.sample import LIP_COLOURS
 
 WARP_STEPS = 64  # steps a pixel in which the true warp is stored
+TALL_PX = 400  # from this height on warps are stored in 32 bits: 16 end at 512 px
 NO_WARP = -32768
 NO_DEPTH = 65535
 FOLDERS = ("image", "cloth", "cloth-mask", "image-parse", "pose", "warp-truth", "body-truth",
@@ -74,7 +75,7 @@ def _palette_png(labels: np.ndarray) -> bytes:
 
 def _warp(picture: Picture) -> np.ndarray:
     warp = np.floor(picture.warp * WARP_STEPS + 0.5)
-    return np.where(np.isfinite(warp), warp, NO_WARP).astype(np.int16)
+    return np.where(np.isfinite(warp), warp, NO_WARP).astype(np.int16 if warp.shape[1] < TALL_PX else np.int32)
 
 
 def _depth(picture: Picture) -> np.ndarray:
