@@ -35,6 +35,7 @@ class Item:
     notebook: str
     status: str
     note: str = ""
+    made: bool = True  # false until the first run at lite that makes it
 
     @property
     def is_table(self) -> bool:
