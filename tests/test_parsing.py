@@ -183,6 +183,7 @@ def test_a_few_steps_teach_it_rectangles():
 
 def test_labels_of_all_data_sets_are_lips():
     assert lip_labels(torch.tensor([[[0, 13, 20]]])).tolist() == [[[0, 13, 10]]]  # CP-VTON+'s neck
+    assert lip_labels(torch.tensor([[[9, 12]]])).tolist() == [[[9, 9]]]  # trousers and skirts are one class
     with pytest.raises(ValueError, match=r"found labels 0\.\.255"):
         lip_labels(torch.tensor([[[0, 255]]]))
     (turn,) = ParserObjective(SMOKE).turns(random_batch(2))

@@ -20,7 +20,7 @@ from mavton_lite.pose.maps import LIMBS, STRIDE
 from mavton_lite.pose.score import Found
 
 Maps = tuple[Tensor, Tensor]  # (18, H, W) confidence, (38, H, W) fields, of one picture
-DPI = 90  # inline: many pictures in one figure, and a notebook has a size to keep
+DPI = 80  # inline: many pictures in one figure, and a notebook has a size to keep
 PEOPLE = (COLOURS[1], COLOURS[0], COLOURS[2], COLOURS[3], COLOURS[4], COLOURS[5])
 CHINESE = {"nose": "鼻", "neck": "颈", "shoulder": "肩", "elbow": "肘", "wrist": "腕"}
 
