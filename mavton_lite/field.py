@@ -15,8 +15,8 @@ WARPS = {
     "mesh": ("a 3-D garment on a 3-D body", "三维服装与三维人体"),
     "surface": ("carried by the body's shape", "由人体形状"),
     "spline": ("a smooth spline (TPS)", "薄板样条"),
-    "flow": ("a displacement for every pixel", "逐像素位移"),
-    "none": ("no warp of its own: painted", "直接生成"),
+    "flow": ("a displacement per pixel", "逐像素位移"),
+    "none": ("no warp: it is painted", "直接生成"),
 }
 # What the system is shown: key -> (English, Chinese).
 INPUTS = {

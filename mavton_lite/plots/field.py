@@ -36,7 +36,7 @@ def field_map(systems: tuple[System, ...] = SYSTEMS) -> Figure:
     step = (WIDTH - LEFT - 0.1) / len(WARPS)
     at = {warp: LEFT + 0.12 + step * i for i, warp in enumerate(WARPS)}
     for warp, (english, chinese) in WARPS.items():
-        axes.text(at[warp], 0.14, english, fontsize=9.2, va="top")
+        axes.text(at[warp], 0.14, english, fontsize=8.8, va="top")
         axes.text(at[warp], 0.36, chinese, fontsize=9.2, va="top", color=GREY)
     top, before = HEAD, None
     for i, year in enumerate(years):
