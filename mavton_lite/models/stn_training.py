@@ -38,7 +38,7 @@ class StnSettings:
     smoothing: float = 0.1  # of the labels: a classifier that is quite sure has no gradient left to straighten by
     width: int = 12
     lessons: tuple[float, float] = (0.14, 0.82)  # step by step: shares of the steps where lessons 2 and 3 begin
-    loose: float = 0.15  # share of the distortion in lesson 1: a right answer must be in reach from nearby poses
+    loose: float = 0.25  # share of the distortion in lesson 1: a right answer must be in reach from nearby poses
     mark: float = 0.72  # share of right answers at which the distortion grows in lesson 2 ...
     pace: float = 1 / 150  # ... by this much a step
 
