@@ -101,8 +101,8 @@ def _local_contrast(picture: Tensor, window: int = 7, floor: float = 0.003) -> T
 def contrast(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
     """L1 between the local contrasts of two pictures inside a mask, at half and at quarter size.
 
-    Colours of large areas say nothing of where on the garment a pixel lies; seams, collars, prints and folds do, however
-    faint they are, and here they count as much as bold stripes.
+    Colours of large areas say nothing of where on the garment a pixel lies; seams, collars, prints and folds do,
+    however faint they are, and here they count as much as bold stripes.
     Source: local contrast normalisation, Jarrett et al. 2009.   Differs: not in CP-VTON.
     Shape: (B, C, H, W), (B, C, H, W), (B, 1, H, W) in [0, 1] -> ().
     Raises: ValueError when the pictures differ in shape.

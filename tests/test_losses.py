@@ -236,7 +236,8 @@ def test_contrast_by_hand():
 
     total = 0.0
     for scale in (2, 4):
-        x, y, m = (v.reshape(64, 64).numpy().reshape(64 // scale, scale, 64 // scale, scale).mean((1, 3)) for v in (a, b, mask))
+        blocks = (64 // scale, scale, 64 // scale, scale)
+        x, y, m = (v.numpy().reshape(blocks).mean((1, 3)) for v in (a, b, mask))
         total += (np.abs(normal(x) - normal(y)) * m).mean()
     assert contrast(a, b, mask).item() == pytest.approx(total / 2, rel=1e-9)
 
