@@ -13,6 +13,7 @@ from worlds import figure_parse, paint, random_batch, write_viton
 
 from mavton_lite import answers_parsing, zoo
 from mavton_lite.config import LITE, SMOKE, ParserSettings
+from mavton_lite.data.photo import frame
 from mavton_lite.data.photo_backend import Reading
 from mavton_lite.data.photo_parse import PhotoParse
 from mavton_lite.data.sample import COCO18
@@ -215,8 +216,13 @@ def test_a_photographs_person_gets_the_parsers_labels(tmp_path):
     found = PhotoParse(labels, np.zeros((200, 300), bool))
     result = relabelled(rgb, reading, found, Halves())
     assert np.array_equal(result > 0, labels > 0)
-    assert (result[20:90, 140:160] == 6).all() and (result[110:190, 130:170] == 12).all()
-    assert (result[150:190, 5:10] == 9).all() and set(np.unique(result)) == {0, 6, 9, 12}
+    (rows, columns), _ = frame(reading.keypoints, labels, LITE.size).inside(200, 300)
+    inside = np.zeros(labels.shape, bool)
+    inside[rows, columns] = labels[rows, columns] > 0
+    assert set(np.unique(result[inside])) == {6, 12} and np.array_equal(result[~inside], labels[~inside])
+    down = np.nonzero((result == 12).any(1))[0][0] - np.nonzero((result == 6).any(1))[0][-1]
+    assert inside[100].any() and down == 1  # the dress ends where the skirt begins
+    assert (result[20:90, 140:160] == 6).all() and (result[150:190, 5:10] == 9).all()
 
 
 def standing_person(height: int, width: int) -> Reading:
