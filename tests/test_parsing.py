@@ -170,16 +170,16 @@ def test_a_few_steps_teach_it_rectangles():
     network = objective.networks["parse"]
     optimiser = torch.optim.Adam(network.parameters(), 2e-2)
     losses = []
-    for _ in range(25):
+    for _ in range(60):
         (turn,) = objective.turns({"image": pictures, "parse": labels})
         assert turn.player == "parse" and list(turn.terms) == ["cross_entropy", "jaccard"]
         optimiser.zero_grad()
         turn.loss.backward()
         optimiser.step()
         losses.append(turn.loss.item())
-    assert losses[-1] < 0.45 * losses[0]
+    assert losses[-1] < 0.3 * losses[0]
     unseen = score_on(network.eval(), *figures(8, seed=1))
-    assert unseen.mean.mean > 0.6 and math.isclose(unseen.classes["face"].n, 8)
+    assert unseen.mean.mean > 0.7 and math.isclose(unseen.classes["face"].n, 8)
 
 
 def test_labels_of_all_data_sets_are_lips():
