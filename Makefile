@@ -13,7 +13,7 @@ unexport MPLBACKEND PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install figures gallery test test-fast lint format lab doctor clean clean-all
+.PHONY: help install figures gallery test test-fast test-browser lint format lab doctor clean clean-all
 
 help:  ## list the targets
 	@echo "usage: make TARGET [PROFILE=smoke|lite|paper] [PYTHON=python3]"
@@ -36,17 +36,24 @@ $(VENV)/.installed-lab: $(STAMP)
 	@$(PY) -m pip install --quiet --editable '.[lab]'
 	@touch $@
 
+$(VENV)/.installed-browser: $(VENV)/.installed-lab
+	@$(PY) -m pip install --quiet --editable '.[browser]'
+	@touch $@
+
 install: $(STAMP)  ## make the virtual environment; done by every target that needs it
 
 figures: $(STAMP)  ## run the notebooks: every figure and table (PROFILE=lite, or smoke to try it)
 	@exec $(PY) -m mavton_lite figures --profile $(PROFILE)
 
 test: $(STAMP) lint  ## lint, unit tests, and every notebook at the smoke profile
-	@exec $(PY) -m pytest tests -n auto --dist loadfile
+	@exec $(PY) -m pytest tests -n auto --dist loadfile --ignore tests/browser
 	@MAVTON_PROFILE=smoke exec $(PY) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=180 notebooks
 
 test-fast: $(STAMP)  ## unit tests only
-	@exec $(PY) -m pytest tests -n auto --dist loadfile -x -q
+	@exec $(PY) -m pytest tests -n auto --dist loadfile -x -q --ignore tests/browser
+
+test-browser: $(VENV)/.installed-browser  ## the widgets, in JupyterLab, in a headless Chromium
+	@exec $(PY) -m pytest tests/browser
 
 lint: $(STAMP)  ## ruff over code and notebooks
 	@exec $(PY) -m ruff check .

@@ -47,7 +47,8 @@ class Explorer(ipywidgets.VBox):
         for control in self.controls.values():
             control.observe(self.redraw, names="value")
         self.redraw()
-        super().__init__([ipywidgets.HBox(list(self.controls.values())), self.image, ipywidgets.Label(caption)])
+        row = ipywidgets.HBox(list(self.controls.values()), layout=ipywidgets.Layout(flex_flow="row wrap"))
+        super().__init__([row, self.image, ipywidgets.Label(caption)])
 
     def redraw(self, _change=None) -> None:
         """Draw the picture of the controls' present values."""
@@ -172,7 +173,6 @@ class BendingBench(Explorer):
             "down": mover("down, %"),
         }
         super().__init__(controls, self._bend, "where the points read · bent · on the person · truth")
-        self.children[0].layout.flex_flow = "row wrap"
 
     def _bend(self, right: float, down: float, **point) -> np.ndarray:
         at = Point(**point)
