@@ -63,6 +63,7 @@ class DiscriminatorSettings:
 
     width: int = 64
     layers: int = 3  # 3: receptive field 70 px
+    rate: float = 1.0  # its learning rate, in those of the try-on network
 
 
 # VITON's perceptual levels: every error is divided by its usual size, then by 5 levels. Its network reads grey levels
@@ -230,7 +231,8 @@ LITE = Profile(
     person=PersonSettings(pose_radius_px=3, kept_labels=KEEP_LOWER_BODY, lower_from_hips=True),
     gmm=GMMSettings(width=16, downs=3),
     tom=TOMSettings(width=20, downs=5, upsample="nearest", final_norm=False, mask_input=True, gate_reduction=4),
-    discriminator=DiscriminatorSettings(width=24, layers=2),
+    # at rate 1 it gives up when the learning rate peaks: from step 800 on it says 0.5 to everything
+    discriminator=DiscriminatorSettings(width=24, layers=2, rate=0.2),
     viton=_SMALL_VITON,
     parser=ParserSettings(width=16, downs=5),
     loss=_SMALL_LOSS,
@@ -247,7 +249,7 @@ SMOKE = Profile(
     person=PersonSettings(pose_radius_px=1, kept_labels=KEEP_LOWER_BODY, lower_from_hips=True),
     gmm=GMMSettings(width=8, downs=2),
     tom=TOMSettings(width=8, downs=4, upsample="nearest", final_norm=False, mask_input=True, gate_reduction=4),
-    discriminator=DiscriminatorSettings(width=8, layers=1),
+    discriminator=DiscriminatorSettings(width=8, layers=1, rate=0.2),
     viton=dataclasses.replace(_SMALL_VITON, width=8, downs=4, refine_width=8, norm_momentum=0.1),
     parser=ParserSettings(width=8, downs=4),
     loss=_SMALL_LOSS,

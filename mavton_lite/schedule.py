@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
-from mavton_lite.config import TrainSettings
+from mavton_lite.config import Profile, TrainSettings
 
 _STREAMS = {"order": 1, "mirror": 2, "noise": 3}  # kept apart: one stream's numbers say nothing about another's
 
@@ -39,6 +41,12 @@ def batch_indices(seed: int, step: int, count: int, batch: int) -> Tensor:
 def mirrored(seed: int, step: int, batch: int) -> Tensor:
     """Which examples of a step are mirrored: half of them on average.   Shape: -> (batch,) bool."""
     return torch.rand(batch, generator=_generator("mirror", seed, step)) < 0.5
+
+
+def pace_of(player: str, settings: TrainSettings, profile: Profile) -> TrainSettings:
+    """A stage's settings for one of its networks: the discriminator has a learning rate of its own."""
+    rate = profile.discriminator.rate if player == "discriminator" else 1.0
+    return dataclasses.replace(settings, lr=rate * settings.lr)
 
 
 def build_scheduler(optimiser: torch.optim.Optimizer, settings: TrainSettings) -> LRScheduler:

@@ -24,7 +24,7 @@ from mavton_lite.experiments import Experiment, get_experiment
 from mavton_lite.feed import feed
 from mavton_lite.gradients import GradientLog, measure
 from mavton_lite.objectives import Objective, Turn
-from mavton_lite.schedule import build_scheduler, seed_of
+from mavton_lite.schedule import build_scheduler, pace_of, seed_of
 from mavton_lite.stages import build_network, build_objective, stage_of
 from mavton_lite.trained import Trained, fingerprint, finished, finished_weights, same_fingerprint
 from mavton_lite.traininglog import Stopper, TrainingLog
@@ -139,11 +139,12 @@ class _Training:
         torch.manual_seed(job.seed)
         self.objective = self._build()
         self.bare = dict(self.objective.networks)
+        pace = {name: pace_of(name, self.settings, job.experiment.apply(job.profile)) for name in self.bare}
         self.optimisers = {
-            name: torch.optim.Adam(network.parameters(), self.settings.lr, self.settings.betas)
+            name: torch.optim.Adam(network.parameters(), pace[name].lr, pace[name].betas)
             for name, network in self.bare.items()
         }
-        self.schedulers = {name: build_scheduler(o, self.settings) for name, o in self.optimisers.items()}
+        self.schedulers = {name: build_scheduler(o, pace[name]) for name, o in self.optimisers.items()}
         wrapped = {name: fabric.setup(network, self.optimisers[name]) for name, network in self.bare.items()}
         self.objective.networks.update({name: pair[0] for name, pair in wrapped.items()})
         self.steppers = {name: pair[1] for name, pair in wrapped.items()}

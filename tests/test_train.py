@@ -385,3 +385,17 @@ def test_only_the_outline_is_blurred():
     torch.manual_seed(0)
     assert torch.equal(blurred_outline(agnostic, 0.3), blurred)  # a function of the step's seed
     assert blurred_outline(agnostic, 0.0) is agnostic
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.2])
+def test_the_discriminator_learns_at_its_own_rate(rate, straight, data, tmp_path):
+    out, quick = with_gmm(straight, tmp_path), shortened()
+    profile = dataclasses.replace(quick, discriminator=dataclasses.replace(quick.discriminator, rate=rate))
+    seen = []
+    for _ in range(2):
+        fit("ma_vton", profile, data, out, max_seconds=0, **QUIET)  # a step
+        seen.append(checkpoint.load_tensors(out / "ma_vton" / "last.safetensors")[0])
+    names = [n for n in seen[0] if n.startswith("net.discriminator.") and n.endswith("weight")]
+    assert names
+    assert all(torch.equal(seen[0][n], seen[1][n]) == (rate == 0) for n in names)
+    assert not all(torch.equal(seen[0][n], seen[1][n]) for n in seen[0] if n.startswith("net.tom."))
