@@ -11,7 +11,7 @@ from mavton_lite.records import Interval, Record, difference
 
 MIN_MASK_IOU = 0.82
 GAIN_OVER_PASTE, GAIN_OVER_COPY = 0.10, 0.20  # of SSIM inside the garment region
-LOWER_IS_BETTER = ("lpips", "epe")
+LOWER_IS_BETTER = ("lpips", "epe", "mae", "ciede2000", "texture_error", "fd_", "fid", "kd_", "kid")
 
 
 def higher_is_better(metric: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mavton_lite import record_schema
 from mavton_lite.checkpoint import read_json, write_json
 from mavton_lite.config import SEED
 
@@ -36,11 +37,16 @@ class Protocol:
     region_grow_px: int
     band_px: int
     profile: str
+    subset: str = "all"  # of the split: "leak-free" leaves VITON's training people out
+    outline_px: int = 0  # how far off an outline counts as right
+    parser_sha256: str = ""  # of what saw the garment in the picture, "" when nothing did
+    set_extractor: str = ""  # network behind the distances of sets, "" when there are none
+    set_extractor_sha256: str = ""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over images and its 95 % bootstrap interval; `n` images had a value."""
+    """A mean over images, or a number of the whole set, and its 95 % interval; `n` images had a value."""
 
     mean: float
     low: float
@@ -53,7 +59,8 @@ class Record:
     """One model under one protocol: every metric's value on every image.
 
     `values[metric][i]` belongs to image i of the protocol's list; None where the image has no such region. `tags[i]`
-    names the cases that image i is, where the data set knows.
+    names the cases that image i is, where the data set knows. `sets` holds what only the whole set of images has.
+    `training` says what the model was trained with: steps, seconds, parameters; empty for what learns nothing.
     Raises: ValueError when there are tags and not those of `protocol.n` images.
     """
 
@@ -64,6 +71,8 @@ class Record:
     commit: str  # git commit, or "unknown"
     notes: dict[str, Any] = field(default_factory=dict)
     tags: list[list[str]] | None = None
+    sets: dict[str, Interval] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
         if self.tags is None:
@@ -88,10 +97,12 @@ class Record:
         return np.array([np.nan if v is None else v for v in self.values[metric]], dtype=np.float64)
 
     def interval(self, metric: str, seed: int = SEED, case: str = ALL) -> Interval:
-        """Mean over images, all or those of one case, with its 95 % bootstrap interval.
+        """Mean over images, all or those of one case, with its 95 % bootstrap interval; or a number of the whole set.
 
         Raises: ValueError naming the known metrics or cases.
         """
+        if metric in self.sets and case == ALL:
+            return self.sets[metric]
         values = self.array(metric)
         if case != ALL:
             if case not in self.cases:
@@ -99,33 +110,47 @@ class Record:
             values = values[self.cases[case]]
         return bootstrap(values, seed)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, summaries: bool = True) -> dict[str, Any]:
         """Plain JSON types; the summaries are there for readers of the file and are recomputed on load."""
+
         def summary(case: str) -> dict[str, Any]:
             intervals = {m: dataclasses.asdict(self.interval(m, case=case)) for m in self.values}
             return {m: {k: _rounded(v) for k, v in parts.items()} for m, parts in intervals.items()}
 
-        content = dataclasses.asdict(self)
+        content = {"schema": record_schema.VERSION} | dataclasses.asdict(self)
         values, tags = content.pop("values"), content.pop("tags")
-        by_case = {} if tags is None else {"by_case": {case: summary(case) for case in self.cases}, "tags": tags}
-        return content | {"summary": summary(ALL)} | by_case | {"values": values}
+        content["sets"] = {m: {k: _rounded(v) for k, v in parts.items()} for m, parts in content["sets"].items()}
+        if summaries:
+            content["summary"] = summary(ALL)
+        if summaries and tags is not None:
+            content["by_case"] = {case: summary(case) for case in self.cases}
+        return content | ({} if tags is None else {"tags": tags}) | {"values": values}
 
     @staticmethod
     def from_json(content: dict[str, Any], origin: str = "record") -> Record:
-        """Undo `to_json`.   Raises: ValueError naming `origin` when a field is missing or unknown."""
+        """Undo `to_json`, of earlier schemas too.
+
+        Raises: ValueError naming `origin` and the field that is missing, unknown or not what it should be.
+        """
         try:
-            content = {k: v for k, v in content.items() if k not in ("summary", "by_case")}
-            protocol = dict(content.pop("protocol"))
-            protocol["value_range"] = tuple(protocol["value_range"])
-            return Record(protocol=Protocol(**protocol), **content)
+            content = record_schema.checked(content)
+            protocol = content.pop("protocol")
+            sets = {m: Interval(**{k: math.nan if v is None else v for k, v in i.items()})
+                    for m, i in content.pop("sets", {}).items()}  # fmt: skip
+            return Record(protocol=Protocol(**protocol), sets=sets, **content)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{origin}: not a record ({error})") from None
 
-    def save(self, folder: Path) -> Path:
-        """Write `<folder>/<profile>-<pairs>-<model>-<seed>.json` atomically; `<folder>/<split>/` unless "test"."""
+    def path(self, folder: Path) -> Path:
+        """`<folder>/<profile>-<pairs>-<model>-<seed>.json`; below that split's or subset's name, unless usual."""
         p = self.protocol
         folder = folder if p.split == "test" else folder / p.split
-        return write_json(folder / f"{p.profile}-{p.pairs}-{self.model}-{self.seed}.json", self.to_json())
+        folder = folder if p.subset == "all" else folder / p.subset
+        return folder / f"{p.profile}-{p.pairs}-{self.model}-{self.seed}.json"
+
+    def save(self, folder: Path) -> Path:
+        """Write the record atomically to its `path`."""
+        return write_json(self.path(Path(folder)), self.to_json())
 
 
 def _rounded(value: float | None) -> float | None:
@@ -182,13 +207,25 @@ def same_protocol(records: Sequence[Record]) -> Protocol:
     return records[0].protocol
 
 
+def same_budget(records: Sequence[Record]) -> int | None:
+    """The steps that all trained models had; None where none was trained.
+
+    A model whose `training` has no `steps` learns nothing.   Raises: ValueError naming those that differ.
+    """
+    steps = {r.model: r.training["steps"] for r in records if "steps" in r.training}
+    if len(set(steps.values())) > 1:
+        told = ", ".join(f"{model} {count:,}" for model, count in steps.items())
+        raise ValueError(f"trained for different numbers of steps: {told}; wanted one budget for all")
+    return next(iter(steps.values()), None)
+
+
 def table(records: Sequence[Record], metrics: Sequence[str] | None = None) -> pd.DataFrame:
     """Numbers: one row a record, three columns a metric (`ssim`, `ssim_low`, `ssim_high`).
 
     Records without a metric leave its cells empty.   Raises: ValueError when protocols are mixed.
     """
     same_protocol(records)
-    metrics = list(metrics or dict.fromkeys(m for r in records for m in r.values))
+    metrics = list(metrics or dict.fromkeys(m for r in records for m in (*r.values, *r.sets)))
     rows = []
     for record in records:
         row: dict[str, Any] = {"model": record.model, "seed": record.seed}
@@ -199,7 +236,7 @@ def table(records: Sequence[Record], metrics: Sequence[str] | None = None) -> pd
 def _cells(record: Record, metrics: Sequence[str], case: str = ALL) -> dict[str, float]:
     cells = {}
     for metric in metrics:
-        known = metric in record.values
+        known = metric in record.values or (metric in record.sets and case == ALL)
         found = record.interval(metric, case=case) if known else Interval(math.nan, math.nan, math.nan, 0)
         cells |= {metric: found.mean, f"{metric}_low": found.low, f"{metric}_high": found.high}
     return cells

@@ -192,6 +192,20 @@ def trunk(name: str) -> tuple[nn.Sequential, WeightInfo]:
     return features.eval(), info
 
 
+def lite0_classifier() -> nn.Linear:
+    """The last layer of EfficientNet-lite0: its 1,280 averaged features -> logits of ImageNet's 1,000 classes.
+
+    Raises: FileNotFoundError with the command to run when the package with its weights is not there.
+    """
+    path = packaged_file("lite0")
+    if path is None:
+        raise FileNotFoundError(f"no weights for lite0: not installed; run: {_PACKAGED['lite0'].install}")
+    weight, bias = list(torch.load(path, map_location="cpu", weights_only=True).values())[-2:]
+    layer = nn.Linear(weight.shape[1], weight.shape[0])
+    layer.load_state_dict({"weight": weight, "bias": bias})
+    return layer.eval()
+
+
 def layer_names(features: nn.Sequential) -> dict[str, int]:
     """Names of the activations of a trunk -> index of the layer that gives them: relu1_1, relu1_2, relu2_1, ...
 

@@ -15,7 +15,9 @@ from mavton_lite.config import SMOKE
 from mavton_lite.data import Cached, open_dataset
 from mavton_lite.metrics import Prediction, copy_person, evaluate, paste_flat_cloth, paste_warped_cloth, warp
 from mavton_lite.metrics import image as picture
+from mavton_lite.metrics.distribution import SetDistance
 from mavton_lite.metrics.learned import LPIPS
+from mavton_lite.metrics.outline import Labeller
 from mavton_lite.metrics.regions import arm_band, garment_region, grow, has_label
 from mavton_lite.models.build import build_gmm
 from mavton_lite.warp import TPSGrid
@@ -187,7 +189,9 @@ def test_knowing_the_truth_is_perfect_and_nobody_is_told_it(world):
 
     found = measure(cheat, dataset, learned=True)
     assert found.protocol.n == 6 and found.protocol.extractor == "alexnet" and len(found.values["ssim"]) == 6
-    for metric, value in {"ssim": 1, "ssim_garment": 1, "psnr": 100, "lpips": 0, "mask_iou": 1, "epe_px": 0}.items():
+    perfect = {"ssim": 1, "ssim_garment": 1, "psnr": 100, "lpips": 0, "mask_iou": 1, "epe_px": 0, "boundary_f_warp": 1}
+    perfect |= dict.fromkeys(("mae_arms", "ciede2000", "ciede2000_mean", "sharpness", "texture_error"), 0)
+    for metric, value in perfect.items():
         assert found.array(metric) == pytest.approx(value, abs=1e-4), metric
     assert found.interval("epe_256_px_none").mean > 1
     assert found.protocol != measure(copy_person, dataset, learned=False).protocol  # no extractor: not comparable
@@ -211,6 +215,35 @@ def test_floors_and_batches(world):
     assert measure(copy_person, paired, "paired").interval("ssim").mean == pytest.approx(1)
 
 
+def test_the_garment_in_the_picture_is_seen_by_a_labeller(world):
+    dataset = open_dataset(world, "test", "unpaired", SMOKE.size)
+    parses = torch.stack([dataset[i]["truth_parse"] for i in range(len(dataset))])
+    shown = []
+
+    def right(made: torch.Tensor) -> torch.Tensor:
+        assert made.abs().max() <= 1
+        shown.append(len(made))
+        return parses[sum(shown) - len(made) : sum(shown)]
+
+    found = measure(copy_person, dataset, labeller=Labeller(right, "ab"))
+    assert found.array("boundary_f").tolist() == [1.0] * 6 and found.protocol.parser_sha256 == "ab"
+    nothing = measure(copy_person, dataset, labeller=Labeller(lambda made: parses[: len(made)] * 0, "cd"))
+    assert nothing.array("boundary_f").tolist() == [0.0] * 6
+    assert "boundary_f" not in measure(copy_person, dataset).values
+
+
+def test_sets_are_of_all_images_and_need_no_truth(world, tmp_path):
+    dataset, sets = open_dataset(world, "test", "unpaired", SMOKE.size), SetDistance("lite0")
+    copied, pasted = (measure(p, dataset, sets=sets) for p in (copy_person, paste_flat_cloth))
+    assert list(copied.sets) == ["is_lite0", "fd_lite0", "kd_lite0"] and copied.sets["kd_lite0"].n == 6
+    assert copied.protocol.set_extractor == "lite0" and len(copied.protocol.set_extractor_sha256) == 64
+    assert abs(copied.sets["fd_lite0"].mean) < 1e-3 * pasted.sets["fd_lite0"].mean
+    assert "kd_lite0" not in copied.values and "ssim" in copied.values
+    plain = open_dataset(write_viton(tmp_path / "viton", 2, 4), "test", "unpaired", SMOKE.size)
+    found = measure(copy_person, plain, sets=sets)
+    assert not found.values and found.sets["fd_lite0"].n == 4
+
+
 def test_what_cannot_be_measured_is_refused(world, tmp_path):
     dataset = open_dataset(world, "test", "unpaired", SMOKE.size)
     with pytest.raises(ValueError, match="pairs are 'unpaired'"):
@@ -229,4 +262,5 @@ def test_what_cannot_be_measured_is_refused(world, tmp_path):
         lambda batch: Prediction(None, batch["cloth_mask"]), dataset, model="m", profile=only_warp,
         protocol="unpaired", learned=False,
     )  # fmt: skip
-    assert set(record.values) == {"mask_iou", "mask_iou_plain"} and record.protocol.profile == "other"
+    assert set(record.values) == {"mask_iou", "mask_iou_plain", "boundary_f_warp"}
+    assert record.protocol.profile == "other"

@@ -85,7 +85,7 @@ def test_other_splits_have_folders_of_their_own(tmp_path):
 
 def test_values_that_json_lacks_become_none(tmp_path):
     assert records.rounded([0.1234567, math.nan, math.inf]) == [0.12346, None, None]
-    empty = record(values=(None, None))
+    empty = record(values=(None,) * 4)
     assert records.load(empty.save(tmp_path)) == empty
     assert empty.interval("ssim").n == 0 and math.isnan(empty.interval("ssim").mean)
 
@@ -100,6 +100,78 @@ def test_broken_records_are_named(tmp_path):
     path.write_text("[]")
     with pytest.raises(ValueError, match="not a record"):
         records.load(path)
+
+
+def first_schema() -> dict:
+    """A record as it was written before there was a `schema`."""
+    content = record().to_json()
+    for name in ("schema", "sets", "training"):
+        del content[name]
+    added = ("subset", "outline_px", "parser_sha256", "set_extractor", "set_extractor_sha256")
+    return content | {"protocol": {k: v for k, v in content["protocol"].items() if k not in added}}
+
+
+def test_earlier_schemas_are_read_and_later_ones_refused():
+    assert record().to_json()["schema"] == 2
+    assert Record.from_json(first_schema()) == record()
+    new = record("cp_vton", protocol=dataclasses.replace(PROTOCOL, outline_px=2))
+    with pytest.raises(ValueError, match="measured differently: outline_px 0 and 2"):
+        table([Record.from_json(first_schema()), new])
+    with pytest.raises(ValueError, match="a.json: not a record .found schema 3, wanted 1 to 2"):
+        Record.from_json(record().to_json() | {"schema": 3}, "a.json")
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "message"),
+    [
+        (("values", "ssim"), [0.5], "values.ssim: found 1 values, wanted one for each of 4 images"),
+        (("values", "ssim"), [0.5, "x", None, 1], "values.ssim: found 'x', wanted finite numbers or null"),
+        (("values", "ssim"), {}, "values.ssim: found dict"),
+        (("protocol", "n"), "4", "protocol.n: found '4', wanted int"),
+        (("protocol", "n"), True, "protocol.n: found 'True', wanted int"),
+        (("protocol", "pairs"), "both", "protocol.pairs: found 'both', wanted 'paired' or 'unpaired'"),
+        (("protocol", "mood"), 1, "protocol.mood: unknown, wanted one of pairs, split"),
+        (("sets", "kd_lite0"), {"mean": 1}, "sets.kd_lite0: found"),
+        (("seed",), "x", "seed: found 'x', wanted int"),
+        (("training",), [], "training: found"),
+    ],
+)
+def test_a_record_that_is_not_sound_is_told_where(where, value, message):
+    content = json.loads(json.dumps(record().to_json()))
+    inner = content
+    for key in where[:-1]:
+        inner = inner[key]
+    inner[where[-1]] = value
+    with pytest.raises(ValueError, match=message):
+        Record.from_json(content)
+
+
+def test_numbers_of_the_whole_set_are_kept_and_stand_in_tables(tmp_path):
+    sets = {"kd_lite0": records.Interval(0.5, 0.25, 0.75, 4), "is_lite0": records.Interval(2.0, math.nan, math.nan, 4)}
+    written = dataclasses.replace(record(), sets=sets, tags=TAGS, training={"steps": 9})
+    found = records.load(written.save(tmp_path))
+    assert found.sets["kd_lite0"] == sets["kd_lite0"] and math.isnan(found.sets["is_lite0"].low)
+    assert found.training == {"steps": 9}
+    numbers = table([found, record("cp_vton")], ["kd_lite0", "ssim"])
+    assert numbers["kd_lite0"][0] == 0.5 and numbers["kd_lite0_high"][0] == 0.75 and math.isnan(numbers["kd_lite0"][1])
+    assert "kd_lite0" in table([found]).columns
+    by_case = records.case_table([found], ["kd_lite0"])
+    assert by_case["kd_lite0"][0] == 0.5 and by_case["kd_lite0"][1:].isna().all(), "a case is no whole set"
+
+
+def test_subsets_have_folders_of_their_own_and_do_not_mix(tmp_path):
+    clean = record(protocol=dataclasses.replace(PROTOCOL, subset="leak-free"))
+    assert clean.save(tmp_path) == tmp_path / "leak-free" / "smoke-unpaired-ma_vton-2024.json"
+    with pytest.raises(ValueError, match="subset 'all' and 'leak-free'"):
+        table([record("cp_vton"), clean])
+
+
+def test_budgets_do_not_mix():
+    short, long = (dataclasses.replace(record(f"m{n}"), training={"steps": n}) for n in (800, 2600))
+    floor = record("copy_person")
+    assert records.same_budget([floor, short]) == 800 and records.same_budget([floor]) is None
+    with pytest.raises(ValueError, match="m800 800, m2600 2,600; wanted one budget"):
+        records.same_budget([floor, short, long])
 
 
 def test_bootstrap_interval_has_the_width_of_the_normal_one():

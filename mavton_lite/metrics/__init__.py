@@ -1,6 +1,8 @@
 """How good is a try-on: pictures, warps, and the evaluator that turns them into a `Record`."""
 
+from mavton_lite.metrics.distribution import SetDistance
 from mavton_lite.metrics.evaluator import evaluate
+from mavton_lite.metrics.outline import Labeller
 from mavton_lite.metrics.predictors import (
     Prediction,
     copy_person,
@@ -9,4 +11,13 @@ from mavton_lite.metrics.predictors import (
     paste_warped_cloth,
 )
 
-__all__ = ["Prediction", "copy_person", "evaluate", "from_pipeline", "paste_flat_cloth", "paste_warped_cloth"]
+__all__ = [
+    "Labeller",
+    "Prediction",
+    "SetDistance",
+    "copy_person",
+    "evaluate",
+    "from_pipeline",
+    "paste_flat_cloth",
+    "paste_warped_cloth",
+]

@@ -16,9 +16,13 @@ from mavton_lite.config import SEED, Profile
 from mavton_lite.data.sample import collate, to_unit
 from mavton_lite.metrics import image as picture
 from mavton_lite.metrics import warp
+from mavton_lite.metrics.colour import colour_errors
+from mavton_lite.metrics.distribution import SetDistance
 from mavton_lite.metrics.learned import LPIPS
+from mavton_lite.metrics.outline import Labeller, boundary_f, tolerance_px
 from mavton_lite.metrics.predictors import Predict, Prediction
 from mavton_lite.metrics.regions import BAND_PX, GROW_PX, arm_band, garment_region, has_label
+from mavton_lite.metrics.texture import sharpness
 from mavton_lite.records import Protocol, Record, rounded
 
 
@@ -37,18 +41,25 @@ def evaluate(
     limit: int | None = None,
     progress: bool = False,
     notes: dict[str, Any] | None = None,
+    labeller: Labeller | None = None,
+    sets: SetDistance | None = None,
+    training: dict[str, Any] | None = None,
 ) -> Record:
     """Measure a model on a data set that knows the truth, image by image.
 
     Pictures, in [0, 1] against `truth_image`: ssim, psnr, lpips over the picture, `_garment` inside the garment region,
-    `_arms` in the band where arms meet cloth (`regions`). Where the prediction has a warp: mask_iou (pixels where an
+    `_arms` in the band where arms meet cloth (`regions`); mae_arms there too; of the garment ciede2000, ciede2000_mean
+    (`colour`), sharpness and texture_error, its absolute value (`texture`); boundary_f (`outline`) of the garment that
+    `labeller` sees in the picture. Where the prediction has a warp: mask_iou and boundary_f_warp (pixels where an
     arm or hair is in front left out: a garment behind them is there but cannot be seen), mask_iou_plain, and against
     `truth_warp` epe_px and epe_256_px (rescaled to 256 x 192) with the bounds on the same pixels: epe_256_px_none (no
     warp), epe_256_px_affine and epe_256_px_tps (least-squares fit to the truth, image by image).
+    `sets` compares all try-ons with all people as photographed; with it, a data set without truth can be measured too.
     `predict` never sees the truth. `protocol` ("paired" or "unpaired") is what the data set gives; `seed` that of the
     training. `learned=False` leaves LPIPS out. `limit` takes the first images only. The images' tags, where the data
     set has them, are kept in the record, so that it can report by case.
-    Raises: ValueError when the data set has no truth, no examples, or other pairs than `protocol` says.
+    Raises: ValueError when the data set has no truth and there are no `sets`, no examples, or other pairs than
+    `protocol` says.
     """
     if protocol not in ("paired", "unpaired"):
         raise ValueError(f"protocol: found {protocol!r}, wanted 'paired' or 'unpaired'")
@@ -63,17 +74,23 @@ def evaluate(
     values: dict[str, list[float | None]] = {}
     names: list[str] = []
     tags: list[list[str]] = []
+    pictures: list[tuple[Tensor, Tensor]] = []  # made, real
     for indices in tqdm(list(_chunks(count, batch)), desc=f"evaluating {model}", disable=not progress):
         examples = collate([dataset[i] for i in indices])
         names += [f"{a} {b}" for a, b in zip(examples["name"], examples["cloth_name"], strict=True)]
         tags += examples.pop("tags", [])
         examples = {k: v.to(device) if torch.is_tensor(v) else v for k, v in examples.items()}
-        if "truth_image" not in examples or "truth_parse" not in examples:
+        known = "truth_image" in examples and "truth_parse" in examples
+        if not known and sets is None:
             raise ValueError(
                 f"{protocol}: this data set does not know the true picture; only the Atelier does unpaired"
             )
         prediction = predict({k: v for k, v in examples.items() if not k.startswith("truth_")})
-        measured = _measure(prediction, examples, profile, distance)
+        if prediction.image is not None and not prediction.image.isfinite().all():
+            raise ValueError(f"the prediction for {', '.join(examples['name'])} is not finite")
+        if sets is not None and prediction.image is not None:
+            pictures.append((_as_bytes(prediction.image), _as_bytes(examples["image"])))
+        measured = _measure(prediction, examples, profile, distance, labeller) if known else {}
         for metric, numbers in measured.items():
             values.setdefault(metric, []).extend(rounded(numbers.tolist()))
     height, width = profile.size
@@ -90,30 +107,50 @@ def evaluate(
         region_grow_px=GROW_PX,
         band_px=BAND_PX,
         profile=profile.name,
+        subset=getattr(dataset, "subset", "all"),
+        outline_px=tolerance_px(height, width),
+        parser_sha256=labeller.sha256 if labeller else "",
+        set_extractor=sets.info.name if sets else "",
+        set_extractor_sha256=sets.info.sha256 if sets else "",
     )
-    return Record(model, rules, values, seed, commit(), notes or {}, tags or None)
+    whole = sets(*(torch.cat(p) for p in zip(*pictures, strict=True))) if sets is not None and pictures else {}
+    return Record(model, rules, values, seed, commit(), notes or {}, tags or None, whole, training or {})
+
+
+def _as_bytes(pictures: Tensor) -> Tensor:
+    """As they would be written to a file.   Shape: (B, 3, H, W) in [-1, 1] -> uint8."""
+    return to_unit(pictures.float()).clamp(0, 1).mul(255).round().to(torch.uint8).cpu()
 
 
 def _chunks(count: int, size: int) -> Iterable[Sequence[int]]:
     return (range(i, min(i + size, count)) for i in range(0, count, size))
 
 
-def _measure(prediction: Prediction, examples: dict, profile: Profile, distance: LPIPS | None) -> dict[str, Tensor]:
+def _measure(
+    prediction: Prediction, examples: dict, profile: Profile, distance: LPIPS | None, labeller: Labeller | None
+) -> dict[str, Tensor]:
     """Every metric that this prediction allows.   Shape: each (B,)."""
     garment_labels = profile.person.garment_labels
     parse, truth_parse = examples["parse"], examples["truth_parse"]
+    garment, hidden = has_label(truth_parse, garment_labels), warp.in_front(truth_parse)
+    near_px = tolerance_px(*profile.size)
     measured: dict[str, Tensor] = {}
     if prediction.image is not None:
-        if not prediction.image.isfinite().all():
-            raise ValueError(f"the prediction for {', '.join(examples['name'])} is not finite")
         made, truth = to_unit(prediction.image.float()), to_unit(examples["truth_image"])
         region, band = garment_region(parse, truth_parse, garment_labels), arm_band(truth_parse, garment_labels)
         measured |= _pictures(made, truth, {"garment": region, "arms": band}, distance)
+        measured["mae_arms"] = picture.region_mean((made - truth).abs().mean(1, keepdim=True), band)
+        measured |= colour_errors(made, truth, garment)
+        measured["sharpness"] = sharpness(made, truth, garment)
+        measured["texture_error"] = measured["sharpness"].abs()
+        if labeller is not None:
+            seen = has_label(labeller.labels(prediction.image.float().clamp(-1, 1)), garment_labels)
+            measured["boundary_f"] = boundary_f(seen, garment, near_px)
     if prediction.mask is not None:
         mask = prediction.mask >= 0.5
-        garment = has_label(truth_parse, garment_labels)
-        measured["mask_iou"] = warp.iou(mask, garment, warp.in_front(truth_parse))
+        measured["mask_iou"] = warp.iou(mask, garment, hidden)
         measured["mask_iou_plain"] = warp.iou(mask, garment)
+        measured["boundary_f_warp"] = boundary_f(mask, garment, near_px, hidden)
     if prediction.grid is not None and "truth_warp" in examples:
         measured |= _warps(prediction.grid.float(), examples["truth_warp"], profile.gmm.grid)
     return measured
