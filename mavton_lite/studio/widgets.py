@@ -42,7 +42,9 @@ class Explorer(ipywidgets.VBox):
 
     def __init__(self, controls: Mapping[str, ipywidgets.Widget], draw: Callable[..., np.ndarray], caption: str):
         self.controls, self._draw = dict(controls), draw
-        self.image = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
+        self.image = ipywidgets.Image(
+            format="png", layout=ipywidgets.Layout(max_width="100%", max_height="640px", object_fit="contain")
+        )
         self.image.add_class("explorer-image")
         for control in self.controls.values():
             control.observe(self.redraw, names="value")

@@ -136,14 +136,20 @@ def picture_of(opened) -> str:
     return opened.locator("img.explorer-image").first.get_attribute("src")
 
 
-def press(opened, control: str, key: str = "ArrowRight") -> bool:
-    """Press a key on a control found by its label; whether another picture came within 20 seconds."""
+def use(opened, control: str, key: str | int) -> bool:
+    """Press a key on the slider, or choose the n-th option of the menu, of that label; did another picture come?
+
+    Sliders are worked by keys; JupyterLab keeps the arrow keys of a menu for itself.
+    """
     before = picture_of(opened)
     box = opened.locator(f'.widget-inline-hbox:has(> label:text-is("{control}"))').first
     handle = box.locator(".noUi-handle, select").first
     handle.scroll_into_view_if_needed()
-    handle.focus()
-    opened.keyboard.press(key)
+    if isinstance(key, int):
+        handle.select_option(index=key)
+    else:
+        handle.focus()
+        opened.keyboard.press(key)
     for _ in range(100):
         if picture_of(opened) != before:
             return True

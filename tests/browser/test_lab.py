@@ -4,18 +4,18 @@ import os
 import shutil
 
 import pytest
-from lab import ROOT, lab, missing, page, picture_of, press, run_all
+from lab import ROOT, lab, missing, page, picture_of, run_all, use
 
 REASON = missing()
 pytestmark = pytest.mark.skipif(bool(REASON), reason=str(REASON))
 
-# Notebook -> its widget's controls, and the key that changes each.
+# Notebook -> its widget's controls, and the key, or the number of the option, that changes each.
 WIDGETS = {
-    "01_gan_toy": {"frame": "ArrowLeft", "game": "ArrowDown"},
+    "01_gan_toy": {"frame": "ArrowRight", "game": 1},
     "03_hard_attention": {"scene": "ArrowRight", "glimpses": "ArrowLeft"},
     "04_soft_attention": {"kernel": "ArrowLeft", "scene": "ArrowRight"},
-    "05_channel_attention": {"example": "ArrowRight", "stage": "ArrowDown"},
-    "06_self_attention": {"head": "ArrowDown", "row": "ArrowRight"},
+    "05_channel_attention": {"example": "ArrowRight", "stage": 1},
+    "06_self_attention": {"head": 1, "row": "ArrowRight"},
 }
 
 
@@ -35,6 +35,6 @@ def test_a_lesson_runs_and_its_widget_answers_the_keyboard(server, notebook):
         assert opened.locator(".jp-RenderedText[data-mime-type*=stderr]:has-text('Traceback')").count() == 0
         opened.locator("img.explorer-image").first.scroll_into_view_if_needed()
         for control, key in WIDGETS[notebook].items():
-            assert press(opened, control, key), f"{notebook}: no new picture when {control} was moved"
+            assert use(opened, control, key), f"{notebook}: no new picture when {control} was moved"
         assert picture_of(opened).startswith(("data:image/png", "blob:"))
         assert opened.complaints == []
