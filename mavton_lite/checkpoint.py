@@ -19,11 +19,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 
-def write_json(path: Path, content: Any) -> Path:
-    """Write JSON atomically; floats keep every digit."""
+def write_json(path: Path, content: Any, indent: int | None = 1) -> Path:
+    """Write JSON atomically; floats keep every digit. Without `indent` everything is on one line."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    temporary.write_text(json.dumps(content, indent=indent, allow_nan=False) + "\n", encoding="utf-8")
     os.replace(temporary, path)
     return path
 

@@ -18,7 +18,7 @@ class Experiment:
 
     name: str
     stage: str  # a key of `stages.STAGES`
-    gate: str = "none"  # a key of `attention.GATES`, on every skip of the try-on network
+    gate: str = "none"  # on every skip of the try-on network, or on some: see `models.cpvton.TOM`
     adversarial: bool = False
     note: str = ""
     overrides: tuple[tuple[str, Any], ...] = ()
@@ -77,6 +77,10 @@ _ALL = (
     Experiment("tom_spatial", "tom", "spatial", note="spatial attention only"),
     Experiment("tom_se", "tom", "se", note="squeeze and excitation on the skips"),
     Experiment("tom_eca", "tom", "eca", note="efficient channel attention on the skips"),
+    Experiment("tom_reversed", "tom", "spatial>channel", note="CBAM in the other order"),
+    Experiment("tom_cbam_wide", "tom", "cbam@1-2", note="CBAM on the two widest skips only"),
+    Experiment("tom_cbam_deep", "tom", "cbam@3-", note="CBAM on the skips below the two widest"),
+    Experiment("tom_self", "tom", "self", note="self-attention at the bottleneck, nothing on the skips"),
     # loss
     Experiment("cp_vton_gan", "tom", adversarial=True, note="the joint loss without attention"),
     Experiment("ma_vton_no_perceptual", "tom", "cbam", True, "no perceptual term", (("loss.perceptual", 0.0),)),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,6 +14,19 @@ from mavton_lite.config import TrainSettings
 from mavton_lite.data import Cached, open_dataset
 from mavton_lite.data.augment import mirror
 from mavton_lite.schedule import batch_indices, mirrored
+
+_kept: dict[tuple, Cached] | None = None  # the training set last read, inside of `kept_open`
+
+
+@contextlib.contextmanager
+def kept_open() -> Iterator[None]:
+    """Inside, a training set held in memory also serves the next training on the same folder, size and device."""
+    global _kept
+    before, _kept = _kept, {}
+    try:
+        yield
+    finally:
+        _kept = before
 
 
 def feed(
@@ -33,10 +47,16 @@ def feed(
     Raises: ValueError as `open_dataset` does.
     """
     device, batch = torch.device(device), settings.batch
-    dataset = open_dataset(root, "train", "paired", size)
-    data = Cached(dataset, max_bytes=memory() // 2 // world, progress=progress)
-    if device.type == "cuda" and data.nbytes < torch.cuda.mem_get_info(device)[0] // 4:
-        data.to(device)
+    key = (Path(root).resolve(), tuple(size), device, world)
+    data = _kept.get(key) if _kept else None
+    if data is None:
+        dataset = open_dataset(root, "train", "paired", size)
+        data = Cached(dataset, max_bytes=memory() // 2 // world, progress=progress)
+        if device.type == "cuda" and data.nbytes < torch.cuda.mem_get_info(device)[0] // 4:
+            data.to(device)
+    if _kept is not None:
+        _kept.clear()  # one at a time
+        _kept[key] = data
     share = slice(rank * batch // world, (rank + 1) * batch // world)
 
     def read(step: int) -> dict:

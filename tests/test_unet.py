@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import nn
 from worlds import network_inputs as inputs
 
-from mavton_lite.attention import GATES, record
+from mavton_lite.attention import GATES, make_gate, record
 from mavton_lite.config import SMOKE
 from mavton_lite.models.build import build_tom
-from mavton_lite.models.cpvton import TOM
+from mavton_lite.models.cpvton import TOM, gated_levels
 from mavton_lite.models.mavton import MAUNet
 from mavton_lite.models.unet import UNet
 
@@ -173,3 +173,55 @@ def test_a_few_steps_lower_the_loss():
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < 0.75 * losses[0]
+
+
+def test_a_gates_name_says_which_levels_carry_it():
+    assert gated_levels("cbam", 4) == ("cbam", range(1, 5))
+    assert gated_levels("se@2", 4) == ("se", range(2, 3))
+    assert gated_levels("cbam@1-2", 4) == ("cbam", range(1, 3))
+    assert gated_levels("spatial>channel@3-", 4) == ("spatial>channel", range(3, 5))
+    for gate, message in (
+        ("cbam@5", "levels 5 to 5, wanted some of 1 to 4"), ("cbam@0-2", "levels 0 to 2"), ("cbam@3-2", "levels 3"),
+        ("cbam@x", "wanted one such as"), ("none@1", "wanted one such as"), ("self@1", "wanted one such as"),
+        ("mood@1", "unknown gate 'mood'"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            gated_levels(gate, 4)
+
+
+@pytest.mark.parametrize("gate", ["cbam@1-2", "cbam@3-", "spatial>channel", "self"])
+def test_ablated_gates_are_where_they_say_and_all_learn(gate):
+    tom, (agnostic, cloth, mask) = build_tom(SMOKE, gate), inputs()
+    with record(tom) as maps:
+        made = tom(agnostic, cloth, mask)
+    wanted = {
+        "cbam@1-2": [f"unet.gates.level{i}.{kind}" for i in (1, 2) for kind in ("channel", "spatial")],
+        "cbam@3-": ["unet.gates.level3.channel", "unet.gates.level3.spatial"],
+        "spatial>channel": [f"unet.gates.level{i}.{kind}" for i in (1, 2, 3) for kind in ("spatial", "channel")],
+        "self": ["unet.bottleneck.attention.map"],
+    }
+    assert list(maps) == wanted[gate]
+    if gate == "self":
+        torch.nn.init.ones_(tom.unet.bottleneck.scale)  # 0 at first: the rest learns from the second step on
+        made = tom(agnostic, cloth, mask)
+    made.image.square().sum().backward()
+    parts = tom.unet.bottleneck if gate == "self" else tom.unet.gates
+    # a key's bias moves all weights of a row alike, which softmax does not see
+    learns = {n: p.grad.abs().max() > 0 for n, p in parts.named_parameters() if not n.endswith("key.bias")}
+    assert learns and all(learns.values())
+
+
+def test_a_new_bottleneck_changes_nothing_at_first():
+    torch.manual_seed(0)
+    attended = build_tom(SMOKE, "self")
+    plain = build_tom(SMOKE)
+    plain.load_state_dict({k: v for k, v in attended.state_dict().items() if "bottleneck" not in k})
+    torch.testing.assert_close(attended(*inputs()).image, plain(*inputs()).image)
+
+
+def test_series_of_gates_are_one_gate():
+    gate, x = make_gate("spatial>channel", 8, 2), torch.randn(2, 8, 6, 4)
+    once = x * gate.spatial(x)
+    torch.testing.assert_close(gate(x), once * gate.channel(once))
+    with pytest.raises(ValueError, match="a map comes twice"):
+        make_gate("cbam>channel", 8)

@@ -9,7 +9,12 @@ from torch import nn
 from mavton_lite.attention.base import AttentionMap, Gate, record
 from mavton_lite.attention.cbam import CBAM
 from mavton_lite.attention.channel import ChannelAttention, EfficientChannelAttention, SqueezeExcitation
-from mavton_lite.attention.self_attention import AttentionMatrix, MultiHeadAttention, scaled_dot_product
+from mavton_lite.attention.self_attention import (
+    AttentionMatrix,
+    MultiHeadAttention,
+    ResidualSelfAttention,
+    scaled_dot_product,
+)
 from mavton_lite.attention.spatial import SpatialAttention
 
 __all__ = [
@@ -21,6 +26,7 @@ __all__ = [
     "EfficientChannelAttention",
     "Gate",
     "MultiHeadAttention",
+    "ResidualSelfAttention",
     "SpatialAttention",
     "SqueezeExcitation",
     "make_gate",
@@ -40,7 +46,17 @@ GATES: dict[str, Callable[..., nn.Module]] = {
 
 
 def make_gate(name: str, channels: int, reduction: int = 16, kernel: int = 7) -> nn.Module:
-    """The gate of that name for `channels` channels.   Raises: ValueError naming the known gates."""
-    if name not in GATES:
+    """The gate of that name for `channels` channels; "spatial>channel" has the maps of both, one after the other.
+
+    Raises: ValueError naming the known gates, or when a map comes twice.
+    """
+    parts = name.split(">")
+    if any(part not in GATES for part in parts):
         raise ValueError(f"unknown gate {name!r}; known: {', '.join(GATES)}")
-    return GATES[name](channels, reduction, kernel)
+    gates = [GATES[part](channels, reduction, kernel) for part in parts]
+    if len(gates) == 1:
+        return gates[0]
+    maps = [(kind, attention) for gate in gates for kind, attention in gate.named_children()]
+    if len(dict(maps)) < len(maps):
+        raise ValueError(f"gate {name!r}: a map comes twice, wanted each of {', '.join(dict(maps))} once")
+    return Gate(**dict(maps))

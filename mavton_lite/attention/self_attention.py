@@ -89,6 +89,23 @@ class MultiHeadAttention(nn.Module):
             raise ValueError(f"MultiHeadAttention wants {name} (B, places, {width}), got {tuple(x.shape)}")
 
 
+class ResidualSelfAttention(nn.Module):
+    """Self-attention between the places of a feature map, added to it: x + g * attention(x), g learnt, 0 at first.
+
+    Source: Zhang et al. 2019 (SAGAN), eq. 3.   Differs: `MultiHeadAttention` in place of its 1 x 1 convolutions.
+    Shape: (B, C, H, W) -> same.   Raises: ValueError as `MultiHeadAttention` does.
+    """
+
+    def __init__(self, channels: int, heads: int = 4):
+        super().__init__()
+        self.attention = MultiHeadAttention(channels, heads)
+        self.scale = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        mixed = self.attention(tokens(x))  # (B, H W, C)
+        return x + self.scale * mixed.transpose(1, 2).unflatten(2, x.shape[2:])
+
+
 def from_torch(module: nn.MultiheadAttention) -> MultiHeadAttention:
     """PyTorch's own module, with its weights, as one whose map can be recorded.
 

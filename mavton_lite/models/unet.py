@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +21,8 @@ class UNet(nn.Module):
     Source: CP-VTON's code (its try-on module: width 64, 6 downs, bilinear, final norm); thesis figures 2.11 and 3.1.
     The gate reads the skip after LeakyReLU, which is what CP-VTON's in-place activation leaves on its skips; ungated,
     the ReLU that follows makes this choice invisible.
-    Names: `gates.level1` is the widest skip (half the picture's side), the last one the deepest.
+    Names: `gates.level1` is the widest skip (half the picture's side), the last one the deepest. `gated` names the
+    levels that carry the gate, all by default. `bottleneck`, of so many channels, follows the innermost convolution.
     Shape: (B, in, H, W) -> (B, out, H, W), no last activation.
     Raises: ValueError when H or W cannot be halved `downs` times.
     """
@@ -35,6 +36,8 @@ class UNet(nn.Module):
         gate: Callable[[int], nn.Module] | None = None,
         upsample: str = "bilinear",
         final_norm: bool = True,
+        gated: Collection[int] | None = None,
+        bottleneck: Callable[[int], nn.Module] | None = None,
     ):
         super().__init__()
         if downs < 2 or upsample not in ("bilinear", "nearest"):
@@ -47,7 +50,10 @@ class UNet(nn.Module):
         outputs = [*sizes[-2::-1], out_channels]
         joined = [sizes[-1], *(2 * c for c in sizes[-2::-1])]
         self.up = nn.ModuleList(nn.Conv2d(a, b, 3, 1, 1) for a, b in zip(joined, outputs, strict=True))
-        self.gates = nn.ModuleDict({f"level{i + 1}": gate(c) for i, c in enumerate(sizes[:-1])} if gate else {})
+        carry = dict(enumerate(sizes[:-1], 1)) if gate else {}
+        carry = {level: c for level, c in carry.items() if gated is None or level in gated}
+        self.gates = nn.ModuleDict({f"level{level}": gate(c) for level, c in carry.items()})
+        self.bottleneck = bottleneck(sizes[-1]) if bottleneck else None
 
     def forward(self, x: Tensor) -> Tensor:
         step = 2**self.downs
@@ -63,7 +69,10 @@ class UNet(nn.Module):
             if level:
                 x = instance_norm(x)
             x = F.leaky_relu(x, 0.2)  # not in place: the skip keeps this tensor
-            skips.append(self.gates[f"level{level + 1}"](x) if self.gates else x)
+            name = f"level{level + 1}"
+            skips.append(self.gates[name](x) if name in self.gates else x)
+        if self.bottleneck is not None:
+            x = self.bottleneck(x)
         for level, conv in enumerate(self.up):
             x = self._enlarge(F.relu(x))  # (B, c, 2 H, 2 W)
             x = conv(x)
