@@ -80,7 +80,7 @@ def _settings(p: Profile) -> dict[tuple[str, str], str]:
         f"{statistics}: {levels}",
         ("try-on", "mask is taught"): MASKS[loss.mask_target],
         ("try-on", "discriminator (MA-VTON)"): f"{sizes['PatchGAN']}, width {judge.width}, "
-        f"patches of {patch} × {patch} px, {GAMES[loss.gan]}",
+        f"patches of {patch} × {patch} px, {GAMES[loss.gan]}, learning rate × {judge.rate:g}",
         ("try-on", "training"): _training(p.train_tom),
         **viton_lines(p, _training),
         **parser_lines(p, _training),
