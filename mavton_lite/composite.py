@@ -14,7 +14,8 @@ from PIL import Image
 from scipy import ndimage
 
 from mavton_lite.data.inpaint import fill_from
-from mavton_lite.data.photo import PLAIN_TROUSERS, resize
+from mavton_lite.data.photo import PLAIN_TROUSERS
+from mavton_lite.data.photo_file import resize
 from mavton_lite.data.photo_parse import ARMS, SURE, J, body_unit_px, capsule, hand_of, polygon, to_ycbcr
 
 HEAD = (1, 2, 4, 13)  # hat, hair, sunglasses, face
@@ -83,8 +84,10 @@ def smoothstep(x: np.ndarray, low: float, high: float) -> np.ndarray:
     return t * t * (3 - 2 * t)
 
 
-def body_zones(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
-    """Where skin could be bared (neck, chest, arms) and where trousers could begin, by the joints alone."""
+def body_zones(scene: Scene) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where skin could be bared (neck, chest, arms), where it must be when nothing covers it (neck), and where trousers
+    could begin, by the joints alone.
+    """
     shape, k, unit = scene.labels.shape, scene.keypoints, body_unit_px(scene.keypoints)
     skin = capsule(shape, k[J["nose"]], k[J["neck"]], 0.16 * unit, 0.32 * unit)
     for side, _ in ARMS:
@@ -96,7 +99,9 @@ def body_zones(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
     torso = polygon(shape, np.array([wide[0], wide[1], hips[1], hips[0]]))
     for hip, other in ((hips[0], hips[1]), (hips[1], hips[0])):
         torso |= capsule(shape, hip, hip + (0, 1.4 * unit), 0.3 * unit) | capsule(shape, hip, other, 0.3 * unit)
-    return skin, torso
+    down = k[J["neck"], :2] + 0.15 * (k[J["neck"], :2] - k[J["nose"], :2])
+    neck = capsule(shape, k[J["nose"]], down, 0.12 * unit, 0.2 * unit)
+    return skin | neck, neck, torso
 
 
 def kept(scene: Scene) -> np.ndarray:
@@ -219,8 +224,8 @@ def compose(scene: Scene, layers: Layers, shading: float = 0.6) -> tuple[np.ndar
     spill = ndimage.binary_dilation(old, iterations=rim) & ground  # the old garment's soft edge
     gone = (old | spill) & ~keep
     under = ndimage.gaussian_filter(gone.astype(np.float32), 0.8) * ~keep * (old | spill)
-    skin_zone, lower_zone = (grown(z, old.shape) > 0.5 for z in body_zones(coarse))
-    bare = skin_zone & gone & (alpha < 0.5) & painted_body(layers.rendered)
+    skin_zone, neck, lower_zone = (grown(z, old.shape) > 0.5 for z in body_zones(coarse))
+    bare = skin_zone & gone & (alpha < 0.5) & (painted_body(layers.rendered) | neck)
     lower = lower_zone & gone & (alpha < 0.5) & ~bare
     torn = lower & (layers.warped_mask > 0.5)  # neither arm nor hem: a hole in the network's mask
     alpha = np.maximum(alpha, ndimage.gaussian_filter(torn.astype(np.float32), 1.0)) * ~keep

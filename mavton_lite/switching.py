@@ -20,7 +20,8 @@ from mavton_lite.models.tryon import TryOnPipeline
 from mavton_lite.models.unet import UNet
 from mavton_lite.records import Record, difference
 
-ALL = "all"  # every gate at once
+ALL = "all"  # every gate at once, or both parts of one
+PARTS = ("channel", "spatial")
 AS_TRAINED = (ALL, "as trained")
 WAYS = {
     "fixed": "weights of the average example, the same for everybody and every place",
@@ -47,22 +48,26 @@ def average_maps(pipeline: TryOnPipeline, batch: dict) -> dict[str, Tensor]:
 
 
 @contextmanager
-def switched(unet: UNet, gate: str, way: str, averages: Mapping[str, Tensor] | None = None) -> Iterator[None]:
+def switched(
+    unet: UNet, gate: str, way: str, averages: Mapping[str, Tensor] | None = None, strength: float = 0.0,
+    part: str = ALL,
+) -> Iterator[None]:  # fmt: skip
     """While active, one gate ("level1", ...) or `ALL` of a U-Net do as `WAYS` says; nothing of the network changes.
 
-    Raises: ValueError for an unknown gate or way, or for "fixed" without `averages`.
+    `strength` leaves something of the gate: 0 switches it off, 1 leaves it as trained, 2 doubles how far its weights
+    are from those of the way. `part` may be "channel" or "spatial".
+    Raises: ValueError for an unknown gate, way or part, or for "fixed" without `averages`.
     """
-    if way not in WAYS or gate not in (ALL, *unet.gates):
-        known = f"{', '.join((ALL, *unet.gates))}; {', '.join(WAYS)}"
-        raise ValueError(f"found gate {gate!r} and way {way!r}; known: {known}")
+    if way not in WAYS or gate not in (ALL, *unet.gates) or part not in (ALL, *PARTS):
+        known = f"{', '.join((ALL, *unet.gates))}; {', '.join(WAYS)}; {', '.join((ALL, *PARTS))}"
+        raise ValueError(f"found gate {gate!r}, way {way!r} and part {part!r}; known: {known}")
     if way == "fixed" and averages is None:
         raise ValueError("way 'fixed' wants the averages of `average_maps`, got None")
 
     def instead(name: str):
         def hook(_module, _inputs, output: Tensor) -> Tensor:
-            if way == "fixed":
-                return averages[name].to(output).expand_as(output)
-            return torch.full_like(output, float(way == "open"))
+            off = averages[name].to(output).expand_as(output) if way == "fixed" else float(way == "open")
+            return off + strength * (output - off) if strength else torch.zeros_like(output) + off
 
         return hook
 
@@ -71,7 +76,7 @@ def switched(unet: UNet, gate: str, way: str, averages: Mapping[str, Tensor] | N
         for level, whole in unet.gates.items()
         if gate in (ALL, level)
         for name, module in whole.named_modules()
-        if isinstance(module, AttentionMap)
+        if isinstance(module, AttentionMap) and (part == ALL or name.endswith(part))
     ]
     handles = [module.register_forward_hook(instead(name)) for name, module in chosen]
     try:

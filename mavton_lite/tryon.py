@@ -14,8 +14,11 @@ from PIL import Image
 from mavton_lite.composite import Layers, Scene, compose, enlarge, warp_sharp
 from mavton_lite.config import Profile
 from mavton_lite.data.garment_picture import GarmentPicture, read_garment
+from mavton_lite.data.person import Person
 from mavton_lite.data.photo import Photo, Relabel, photo_to_sample
 from mavton_lite.data.sample import collate, to_unit
+from mavton_lite.models.cpvton import TryOn
+from mavton_lite.models.gmm import Warp
 from mavton_lite.models.tryon import TryOnPipeline
 
 MODELS = {"mavton": "ma_vton", "cpvton": "cp_vton"}  # name on the command line -> experiment
@@ -26,7 +29,7 @@ class PhotoTryOn:
     """A photograph in another garment.
 
     Shape: image (H, W, 3) uint8, the photograph's size; changed (H, W) bool: where it was painted; network
-    (h, w, 3) float32 in [0, 1]: what the network drew, at its own size.
+    (h, w, 3) float32 in [0, 1]: what the network drew, at its own size; the last three as the pipeline gave them.
     """
 
     photo: Photo
@@ -35,6 +38,9 @@ class PhotoTryOn:
     changed: np.ndarray
     network: np.ndarray
     model: str
+    person: Person
+    warp: Warp
+    drawn: TryOn
 
     def save(self, path: Path) -> Path:
         """Write the picture atomically; the ending says the format.   Raises: ValueError for an unknown ending."""
@@ -93,7 +99,7 @@ def try_on(photo: Photo, garment: GarmentPicture, pipeline: TryOnPipeline, model
     batch = {k: v.to(device) if torch.is_tensor(v) else v for k, v in collate([sample]).items()}
     pipeline.eval()
     with torch.inference_mode():
-        _, warp, drawn = pipeline(batch)
+        person, warp, drawn = pipeline(batch)
     size = (photo.box.height, photo.box.width)
     cloth, warped_mask = warp_sharp(garment.picture, garment.mask, warp.grid[0].cpu(), size)
     rendered = enlarge(drawn.rendered.cpu(), size).clamp(-1, 1)[0].permute(1, 2, 0).numpy() * 127.5 + 127.5
@@ -113,10 +119,14 @@ def try_on(photo: Photo, garment: GarmentPicture, pipeline: TryOnPipeline, model
     here, there = photo.box.inside(*photo.labels.shape)
     image[here], changed[here] = painted[there], where[there]
     network = to_unit(drawn.image.cpu())[0].permute(1, 2, 0).numpy()
-    return PhotoTryOn(photo, garment, image, changed, network, model)
+    return PhotoTryOn(photo, garment, image, changed, network, model, person, warp, drawn)
 
 
-def _relabel(parse: str) -> Relabel | None:
+def relabel_by(parse: str) -> Relabel | None:
+    """Who tells hair, skin and cloth apart: "rules" (None) or "atelier", the released parser.
+
+    Raises: ValueError for another name, or when no parser was released.
+    """
     if parse == "rules":
         return None
     if parse != "atelier":
@@ -148,7 +158,7 @@ def try_on_photo(
     Face, hair, background and things held in front stay the photograph's own pixels, byte for byte.
     Raises: ValueError naming the file when photograph or garment cannot be used, or saying what is not installed.
     """
-    relabel = _relabel(parse)
+    relabel = relabel_by(parse)
     garment = cloth if isinstance(cloth, GarmentPicture) else read_garment(cloth)
     pipeline = pipeline or load_model(model, checkpoints, profile, device)
     if not isinstance(photo, Photo):

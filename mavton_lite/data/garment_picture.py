@@ -13,7 +13,7 @@ from scipy import ndimage
 from mavton_lite.config import SEED
 
 from .folder import SPLITS
-from .photo import read_photo, resize
+from .photo_file import read_photo, resize
 from .sample import Sample, from_unit
 
 FLAT_SIZE = (768, 576)  # height, width of a built-in garment: sharp on any photograph
@@ -47,9 +47,10 @@ class GarmentPicture:
         )
 
 
-def garment_mask(rgb: np.ndarray) -> np.ndarray:
+def garment_mask(rgb: np.ndarray, tolerance: int = GROUND_TOLERANCE) -> np.ndarray:
     """What lies on a plain light ground: everything the ground's colour does not reach from the picture's border.
 
+    `tolerance` is in grey levels: higher where the ground has shadows, lower where the garment is nearly white.
     Shape: (H, W, 3) uint8 -> (H, W) bool.   Raises: ValueError when the ground is not plain and light, or empty.
     """
     border = np.concatenate([rgb[0], rgb[-1], rgb[:, 0], rgb[:, -1]]).astype(np.int16)
@@ -57,7 +58,7 @@ def garment_mask(rgb: np.ndarray) -> np.ndarray:
     if len(light) < 0.5 * len(border):
         raise ValueError("found no plain white or light ground around the garment")
     ground = np.median(light, axis=0)
-    plain = np.abs(rgb.astype(np.int16) - ground).max(-1) <= GROUND_TOLERANCE
+    plain = np.abs(rgb.astype(np.int16) - ground).max(-1) <= tolerance
     parts, _ = ndimage.label(np.pad(plain, 1, constant_values=True))  # the frame joins all ground at the border
     mask = ~(parts == parts[0, 0])[1:-1, 1:-1]
     mask = ndimage.binary_opening(mask, iterations=max(1, min(mask.shape) // 300))

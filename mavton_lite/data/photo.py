@@ -10,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 
 from .inpaint import fill_from
 from .photo_backend import Backend, NoPersonError, Reading, get_backend
+from .photo_file import read_photo, resize
 from .photo_parse import SURE, J, PhotoParse, body_unit_px, parse_photo, polygon
 from .photo_parse import capsule as capsule_mask
 from .sample import Sample
 
-SMALLEST_PX = 32  # shorter side of a photograph that can hold a person
 ANALYSED_PX = 1024  # longer side at which a photograph is parsed; labels are enlarged again
 Relabel = Callable[[np.ndarray, Reading, PhotoParse], np.ndarray]  # picture, pose and person, labels -> labels
 PLAIN_TROUSERS = (62, 66, 80)  # what a body below the photograph's border wears, RGB
@@ -81,42 +81,6 @@ class Photo:
     keypoints: np.ndarray
     box: Box
     info: dict  # backend, version, digests of its weights
-
-
-def read_photo(path: Path, smallest: int = SMALLEST_PX) -> np.ndarray:
-    """Any picture file as upright RGB: EXIF rotation applied, grey and palettes converted, transparency on white.
-
-    Shape: -> (H, W, 3) uint8.   Raises: ValueError naming the file when it is missing, broken or too small.
-    """
-    path = Path(path)
-    wanted = "wanted a photograph Pillow can read (JPEG, PNG, WebP, ...)"
-    if not path.is_file():
-        raise ValueError(f"{path}: found no such file, {wanted}")
-    try:
-        with Image.open(path) as file:
-            file.load()
-            picture = ImageOps.exif_transpose(file)
-            if picture.mode.startswith(("I", "F")):  # 16-bit and float greys, which Pillow would clip
-                grey = np.asarray(picture, np.float32)
-                low, high = float(grey.min()), float(grey.max())
-                grey = grey / 257 if picture.mode.startswith("I;16") else (grey - low) / max(high - low, 1e-6) * 255
-                picture = Image.fromarray(grey.clip(0, 255).astype(np.uint8))
-            if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:
-                picture = picture.convert("RGBA")
-                picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-            rgb = np.array(picture.convert("RGB"))
-    except Exception as error:  # Pillow's plugins raise OSError, SyntaxError, struct.error, DecompressionBombError ...
-        raise ValueError(f"{path}: found {error or type(error).__name__}, {wanted}") from error
-    if min(rgb.shape[:2]) < smallest:
-        raise ValueError(
-            f"{path}: found {rgb.shape[1]} x {rgb.shape[0]} px, wanted a photograph of at least {smallest} px a side"
-        )
-    return rgb
-
-
-def resize(picture: np.ndarray, size: tuple[int, int], how=Image.Resampling.BOX) -> np.ndarray:
-    """Resample an array of uint8 or float32 (one channel).   Shape: (h, w[, 3]) -> (H, W[, 3])."""
-    return np.asarray(Image.fromarray(picture).resize((size[1], size[0]), how))
 
 
 def resize_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -261,27 +225,36 @@ def photo_to_sample(
     ValueError) with the command to run when no detector is installed.
     """
     path = Path(path)
-    if outside_joints not in ("keep", "drop"):
-        raise ValueError(f"outside_joints is {outside_joints!r}, wanted 'keep' or 'drop'")
-    rgb = read_photo(path)
-    reader = get_backend(backend) if isinstance(backend, str) else backend
     try:
-        reading, labels, held = understand(rgb, reader, relabel)
+        return photo_of(read_photo(path), size, backend, framing, outside_joints, relabel, path)
     except NoPersonError as error:
         wanted = "wanted one person seen from the front, head to hips"
         raise ValueError(f"no person found in {path}: {error}; {wanted}") from error
+
+
+def photo_of(
+    rgb: np.ndarray, size: tuple[int, int], backend: str | Backend = "auto", framing: Framing | None = None,
+    outside_joints: str = "keep", relabel: Relabel | None = None, path: Path = Path("photograph"),
+) -> Photo:  # fmt: skip
+    """`photo_to_sample` of a picture that was already read.   Shape: rgb (H, W, 3) uint8.   Raises: NoPersonError."""
+    if outside_joints not in ("keep", "drop"):
+        raise ValueError(f"outside_joints is {outside_joints!r}, wanted 'keep' or 'drop'")
+    reader = get_backend(backend) if isinstance(backend, str) else backend
+    reading, labels, held = understand(rgb, reader, relabel)
     box = frame(reading.keypoints, labels, size, framing)
     sample = make_sample(path.stem, rgb, labels, held, reading.keypoints, box, size, outside_joints)
     return Photo(path, sample, rgb, labels, held, reading.keypoints, box, reading.info)
 
 
 def example_photo(name: str = "astronaut") -> Path:
-    """A public-domain portrait that ships with a library: "astronaut" (scikit-image) or "hopper" (matplotlib).
+    """A freely usable portrait that ships with a library: "astronaut", "camera" (scikit-image), "hopper" (matplotlib).
 
-    Source: NASA (Eileen Collins, 1993); U.S. Navy (Grace Hopper, 1984).   Raises: ValueError when it is not there.
+    Source: NASA (Eileen Collins, 1993), public domain; Lav Varshney (a photographer at work), CC0; U.S. Navy (Grace
+    Hopper, 1984), public domain.   Raises: ValueError when it is not there.
     """
     places = {
         "astronaut": ("skimage", "data/astronaut.png"),
+        "camera": ("skimage", "data/camera.png"),
         "hopper": ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),
     }
     if name not in places:

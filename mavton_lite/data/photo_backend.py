@@ -63,6 +63,7 @@ class Reading:
     person: np.ndarray
     face: np.ndarray | None
     info: dict = field(default_factory=dict)  # backend, its version, digests of its weights
+    people: int = 1  # how many it saw; 0 when it found a body and no face
 
 
 class Backend(Protocol):
@@ -113,7 +114,7 @@ def quiet():
 
 
 class MediaPipe:
-    """MediaPipe's Pose, SelfieSegmentation and FaceMesh: models inside the wheel, no network.
+    """MediaPipe's Pose, SelfieSegmentation, FaceMesh and FaceDetection: models inside the wheel, no network.
 
     Source: Bazarevsky et al. 2020 (BlazePose); mediapipe 0.10.21, Apache-2.0.
     """
@@ -124,6 +125,7 @@ class MediaPipe:
         "modules/pose_landmark/pose_landmark_full.tflite",
         "modules/selfie_segmentation/selfie_segmentation.tflite",
         "modules/face_landmark/face_landmark.tflite",
+        "modules/face_detection/face_detection_full_range_sparse.tflite",
     )
 
     def __init__(self) -> None:
@@ -162,7 +164,16 @@ class MediaPipe:
                 person = segment.process(rgb).segmentation_mask
         joints = np.array([(p.x * width, p.y * height, p.visibility) for p in found.landmark], np.float32)
         keypoints = to_coco18(joints, BLAZEPOSE)
-        return Reading(keypoints, person.astype(np.float32), self._face(rgb, keypoints), self.info)
+        face = self._face(rgb, keypoints)
+        return Reading(keypoints, person.astype(np.float32), face, self.info, self._faces(rgb, face))
+
+    def _faces(self, rgb: np.ndarray, face: np.ndarray | None) -> int:
+        """How many faces are at least half as tall as the largest: the pose network itself sees one person only."""
+        with quiet(), self.solutions.face_detection.FaceDetection(0.6, model_selection=1) as detect:
+            found = detect.process(rgb).detections or []
+        tall = [f.location_data.relative_bounding_box.height for f in found]
+        count = sum(h >= 0.5 * max(tall) for h in tall)
+        return max(count, int(face is not None))
 
     def _face(self, rgb: np.ndarray, keypoints: np.ndarray) -> np.ndarray | None:
         """The face's outline, looked for in a square around the nose (FaceMesh misses faces that are small)."""
@@ -229,14 +240,16 @@ class Torchvision:
                 raise NoPersonError("Keypoint R-CNN detected nobody with a score of 0.7 or more")
             boxes = found["boxes"]
             area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-            best = int((area * (found["scores"] >= 0.7)).argmax())  # the nearest person, not the surest
+            sure = area * (found["scores"] >= 0.7)
+            best = int(sure.argmax())  # the nearest person, not the surest
+            people = int((sure >= 0.3 * sure.max()).sum())
             logits = self.mask_net(self.mask_transform(picture)[None])["out"]  # (1, 21, h, w)
             probability = logits.softmax(1)[:, self.person_class, None]  # (1, 1, h, w)
             person = F.interpolate(probability, rgb.shape[:2], mode="bilinear", align_corners=False)[0, 0]
         xy = found["keypoints"][best][:, :2]
         confidence = torch.sigmoid(found["keypoints_scores"][best])[:, None]  # heat-map logits -> [0, 1]
         keypoints = to_coco18(torch.cat([xy, confidence], 1).numpy(), COCO17)
-        return Reading(keypoints, person.numpy().astype(np.float32), None, self.info)
+        return Reading(keypoints, person.numpy().astype(np.float32), None, self.info, people)
 
 
 BACKENDS: dict[str, type] = {"mediapipe": MediaPipe, "torchvision": Torchvision}
