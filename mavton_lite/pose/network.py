@@ -19,14 +19,14 @@ class PoseNet(nn.Module):
     """Picture to confidence maps and part affinity fields.
 
     Squares of 4 x 4 pixels become channels, a U-Net works at a quarter of the side, and 2 x 2 cells come back out of
-    channels.
+    channels. Its first level is wide: the 224 maps before the last step are mixtures of that many features.
     Source: Cao et al. 2017. Differs: one U-Net in one go instead of VGG and six stages that correct each other.
     Shape: (B, 3, 128, 96) in [-1, 1] -> (B, 18, 64, 48), (B, 38, 64, 48).
     """
 
-    def __init__(self, width: int = 16):
+    def __init__(self, width: int = 48):
         super().__init__()
-        self.unet = ClassicUNet(3 * FOLD**2, 4 * (JOINTS + FIELDS), width, levels=3, norm=True)
+        self.unet = ClassicUNet(3 * FOLD**2, 4 * (JOINTS + FIELDS), width, levels=2, norm=True)
         # Maps are nearly empty: from random ones it takes longer to come back to nothing than to learn the rest.
         nn.init.zeros_(self.unet.last.weight)
         nn.init.zeros_(self.unet.last.bias)

@@ -37,14 +37,14 @@ class PoseSettings:
     steps: int
     batch: int = 16
     lr: float = 4e-3  # peak of a one-cycle schedule
-    width: int = 16
+    width: int = 48
     joints: float = 3.0  # weight of the confidence maps, which cover less of the picture than the fields
     zoom: float = 0.2  # of the side that a training picture may lose
 
 
 SETTINGS = {
-    "smoke": PoseSettings(groups=6, test=6, steps=4, batch=4),
-    "lite": PoseSettings(groups=450, test=36, steps=3000),
+    "smoke": PoseSettings(groups=6, test=6, steps=4, batch=4, width=8),
+    "lite": PoseSettings(groups=450, test=36, steps=2000),
     "paper": PoseSettings(groups=10_000, test=600, steps=40_000, width=64),
 }
 
