@@ -13,7 +13,7 @@ unexport MPLBACKEND PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install figures gallery test test-fast test-browser lint format lab doctor clean clean-all
+.PHONY: help install figures study gallery test test-fast test-browser lint format lab doctor clean clean-all
 
 help:  ## list the targets
 	@echo "usage: make TARGET [PROFILE=smoke|lite|paper] [PYTHON=python3]"
@@ -44,6 +44,9 @@ install: $(STAMP)  ## make the virtual environment; done by every target that ne
 
 figures: $(STAMP)  ## run the notebooks: every figure and table (PROFILE=lite, or smoke to try it)
 	@exec $(PY) -m mavton_lite figures --profile $(PROFILE)
+
+study: $(STAMP)  ## baselines and ablations over three seeds, hours; goes on where it stopped (ARGS="--jobs 2 --steps 800")
+	@exec $(PY) -m mavton_lite study --profile $(PROFILE) $(ARGS)
 
 test: $(STAMP) lint  ## lint, unit tests, and every notebook at the smoke profile
 	@exec $(PY) -m pytest tests -n auto --dist loadfile --ignore tests/browser

@@ -13,6 +13,7 @@ from tyro.conf import arg, subcommand
 
 from mavton_lite.commands import Convert, Doctor, Evaluate, Figures, Models, Train, Tryon
 from mavton_lite.commands_data import Data
+from mavton_lite.commands_study import Study
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Mavton:
         | Annotated[Models, subcommand("models")]
         | Annotated[Train, subcommand("train")]
         | Annotated[Evaluate, subcommand("evaluate")]
+        | Annotated[Study, subcommand("study")]
         | Annotated[Figures, subcommand("figures")]
         | Annotated[Tryon, subcommand("tryon")]
         | Annotated[Convert, subcommand("convert")]

@@ -81,13 +81,20 @@ class Evaluate:
     """Where the records go; default: runs/PROFILE/records."""
     limit: int | None = None
     """Score the first images only."""
+    sets: Literal["auto", "inception", "lite0", "none"] = "auto"
+    """What sees the whole set of pictures: Inception gives IS, FID and KID, but its weights are yours to have; lite0
+    gives IS-lite0, FD-lite0 and KD-lite0. auto: Inception where there are weights."""
+    inception: Path | None = None
+    """torch-fidelity's weights-inception-2015-12-05-6726825d.pth; default: $MAVTON_INCEPTION."""
     device: str = "cpu"
 
     def run(self) -> int:
         from mavton_lite import metrics
         from mavton_lite.data import open_dataset
+        from mavton_lite.data.leak_free import leak_free
         from mavton_lite.experiments import get_experiment
         from mavton_lite.records import readable
+        from mavton_lite.seeing import labeller_of
         from mavton_lite.trained import load_pipeline
 
         name = self.experiment
@@ -108,17 +115,19 @@ class Evaluate:
             name: metrics.from_pipeline(pipeline),
         }
         folder = self.records or runs_dir(profile) / "records"
-        found = []
-        for model, predict in predictors.items():
-            record = metrics.evaluate(
-                predict, dataset, model=model, profile=profile, protocol=self.pairs, limit=self.limit,
-                device=self.device, progress=True,
-            )  # fmt: skip
-            record.save(folder)
-            found.append(record)
-        table = readable(found).drop(columns="seed").set_index("model").T
-        print(table.to_markdown(disable_numparse=True))
-        print(f"records: {folder if self.split == 'test' else folder / self.split}")
+        sets = None if self.sets == "none" else metrics.SetDistance(self.sets, self.inception, self.device)
+        how = {"profile": profile, "protocol": self.pairs, "limit": self.limit, "device": self.device}
+        how |= {"progress": True, "sets": sets, "labeller": labeller_of(profile, self.device)}
+        for examples in (dataset, leak_free(dataset)):
+            if examples is None:
+                continue
+            found = [metrics.evaluate(p, examples, model=model, **how) for model, p in predictors.items()]
+            for record in found:
+                where = record.save(folder).parent
+            rules = found[0].protocol
+            print(f"\n{rules.pairs} {rules.split}, {rules.n:,} images{_which(rules.subset)}")
+            print(readable(found).drop(columns="seed").set_index("model").T.to_markdown(disable_numparse=True))
+            print(f"records: {where}")
         return 0
 
 
@@ -222,6 +231,12 @@ def _data(profile: Profile, data: Path | None) -> Path:
     if data is not None and not data.is_dir():
         raise ValueError(f"{data}: no such folder; wanted one in VITON's or VITON-HD's layout")
     return data or prepare(profile)
+
+
+def _which(subset: str) -> str:
+    if subset == "all":
+        return ""
+    return f" ({subset}: of people who are in no training picture, unlike most of VITON's test split)"
 
 
 def _align(rows) -> list[str]:

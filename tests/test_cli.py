@@ -34,7 +34,7 @@ def test_help_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stderr.strip() == "0 set()"
-    for command in ("data", "models", "train", "evaluate", "figures", "tryon", "convert", "doctor"):
+    for command in ("data", "models", "train", "evaluate", "study", "figures", "tryon", "convert", "doctor"):
         assert command in done.stdout
 
 

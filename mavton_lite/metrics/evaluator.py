@@ -63,7 +63,9 @@ def evaluate(
     """
     if protocol not in ("paired", "unpaired"):
         raise ValueError(f"protocol: found {protocol!r}, wanted 'paired' or 'unpaired'")
-    source = getattr(dataset, "dataset", dataset)  # of a `Cached`
+    source = dataset
+    while hasattr(source, "dataset"):  # a `Cached` or a `LeakFree`
+        source = source.dataset
     given = getattr(source, "pairs", protocol)
     if given != protocol:
         raise ValueError(f"protocol: found {protocol!r}, but the data set's pairs are {given!r}")
@@ -113,7 +115,8 @@ def evaluate(
         set_extractor=sets.info.name if sets else "",
         set_extractor_sha256=sets.info.sha256 if sets else "",
     )
-    whole = sets(*(torch.cat(p) for p in zip(*pictures, strict=True))) if sets is not None and pictures else {}
+    made, real = (torch.cat(p) for p in zip(*pictures, strict=True)) if pictures else ([], [])
+    whole = sets(made, real) if len(made) > 1 else {}  # one picture is no set
     return Record(model, rules, values, seed, commit(), notes or {}, tags or None, whole, training or {})
 
 
