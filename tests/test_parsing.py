@@ -108,6 +108,12 @@ def test_jaccard_by_hand():
         jaccard(logits, torch.zeros(1, 2, 2, dtype=torch.long))
 
 
+def test_jaccard_of_millions_of_pixels_is_not_rounded_away():
+    logits = torch.tensor([3.0, 0.0]).view(1, 2, 1, 1).expand(100, 2, 200, 200)  # 0.953 and 0.047 everywhere
+    truth = torch.zeros(100, 200, 200, dtype=torch.long)
+    assert jaccard(logits, truth).item() == pytest.approx(1 - torch.tensor(3.0).sigmoid().item(), abs=1e-5)
+
+
 def test_jaccard_of_certain_logits_is_the_metric():
     generator = torch.Generator().manual_seed(0)
     truth = torch.randint(0, 4, (2, 6, 5), generator=generator)
