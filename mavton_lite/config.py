@@ -198,7 +198,7 @@ _SMALL_LOSS = LossSettings(
     perceptual_scale=0.5,
     perceptual_levels=(("relu1_2", 1.0), ("relu2_2", 0.5), ("relu3_3", 0.4)),
     mask=0.1,  # at 1.0: SSIM on the garment 0.577 instead of 0.584 (lite, unpaired, 1,200 steps, one seed)
-    # validation split, one seed: LPIPS on the garment 0.142, SSIM 0.571; 0.147 and 0.554 at 0.1; CP-VTON: 0.161 and 0.581
+    # validation split, one seed: LPIPS on the garment 0.142, SSIM 0.571; at 0.1: 0.147, 0.554; CP-VTON: 0.161, 0.581
     adversarial=0.03,
     warp_mask=1.0,
     warp_contrast=3.0,  # end-point error on the validation split, 3,000 steps: 4.6 px; 5.6 at 0.3; 6.2 without

@@ -55,9 +55,9 @@ def jaccard(logits: Tensor, labels: Tensor) -> Tensor:
     shares = logits.float().softmax(1)  # (B, C, H, W)
     at, classes = labels.flatten(), logits.shape[1]
     truth = torch.bincount(at, minlength=classes)  # (C,): pixels of each class
-    hits = shares.gather(1, labels[:, None]).flatten(1)  # (B, H * W)
-    # by example first: one by one into a single sum, the last of some million terms would be rounded away
-    right = shares.new_zeros(len(shares), classes).scatter_add(1, labels.flatten(1), hits).sum(0)
+    hits = shares.gather(1, labels[:, None]).flatten(0, 2)  # (B * H, W)
+    # row by row first: one by one into a single sum, the last of some million terms would be rounded away
+    right = shares.new_zeros(len(hits), classes).scatter_add(1, labels.flatten(0, 1), hits).sum(0)
     either = shares.sum((0, 2, 3)) + truth - right
     return 1 - (right / either)[truth > 0].mean()
 
