@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -115,7 +116,13 @@ class Evaluate:
             name: metrics.from_pipeline(pipeline),
         }
         folder = self.records or runs_dir(profile) / "records"
-        sets = None if self.sets == "none" else metrics.SetDistance(self.sets, self.inception, self.device)
+        sets = None
+        try:
+            sets = None if self.sets == "none" else metrics.SetDistance(self.sets, self.inception, self.device)
+        except FileNotFoundError as missing:
+            if self.sets != "auto":
+                raise
+            print(f"no distances of sets: {missing}", file=sys.stderr)
         how = {"profile": profile, "protocol": self.pairs, "limit": self.limit, "device": self.device}
         how |= {"progress": True, "sets": sets, "labeller": labeller_of(profile, self.device)}
         for examples in (dataset, leak_free(dataset)):

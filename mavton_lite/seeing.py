@@ -24,7 +24,7 @@ def labeller_of(profile: Profile, device: str = "cpu", train_with: tuple[Path, P
     if name:
         parser = zoo.load_released(name, device)
     elif train_with:
-        parser = obtain("parser", profile, *train_with, device=device).model
+        parser = obtain("parser", profile, *train_with, device=device, progress=False).model
     else:
         return None
     return Labeller(partial(parse, parser=parser), network_digest(parser))

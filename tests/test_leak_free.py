@@ -71,4 +71,10 @@ def test_the_command_reports_both(viton, tmp_path, capsys, monkeypatch):
     assert ended.value.code == 0
     assert "unpaired test, 60 images\n" in out and "unpaired test, 2 images (leak-free: of people" in out
     assert "kd_lite0" in out and " fid" not in out
+    monkeypatch.setenv("MAVTON_INCEPTION", str(tmp_path / "nothing.pth"))
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", "cp_vton", "--profile", "smoke", "--pairs", "paired", *where])
+    out, told = capsys.readouterr()
+    assert ended.value.code == 0 and "paired test, 2 images (leak-free" in out and "kd_lite0" not in out
+    assert "no distances of sets: " in told and "nothing.pth" in told
     assert records.load(tmp_path / "records" / "leak-free" / "smoke-unpaired-cp_vton-2024.json").protocol.n == 2

@@ -177,6 +177,12 @@ def test_runs_beside_each_other_are_those_one_after_the_other(made, tmp_path):
         run.run_study(both, [], [], jobs=0)
 
 
+@pytest.mark.parametrize("name", ["tom_self", "tom_reversed", "tom_cbam_wide", "tom_cbam_deep"])
+def test_ablations_of_the_gates_can_be_trained(name, made, tmp_path):
+    done = run.fit(name, made.budget, made.data, tmp_path, base=made.shared / "gmm", device="cpu", progress=False)
+    assert done.finished and (tmp_path / name / "gradients.csv").exists()
+
+
 def test_the_validation_split_has_records_of_its_own(made, tmp_path):
     tuned = dataclasses.replace(made, split="val", records=tmp_path)
     assert tuned.path("cp_vton", 1).parent == tmp_path / "val"

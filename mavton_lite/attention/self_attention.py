@@ -99,7 +99,7 @@ class ResidualSelfAttention(nn.Module):
     def __init__(self, channels: int, heads: int = 4):
         super().__init__()
         self.attention = MultiHeadAttention(channels, heads)
-        self.scale = nn.Parameter(torch.zeros(()))
+        self.scale = nn.Parameter(torch.zeros(1))
 
     def forward(self, x: Tensor) -> Tensor:
         mixed = self.attention(tokens(x))  # (B, H W, C)

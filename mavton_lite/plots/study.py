@@ -34,8 +34,8 @@ LABELS = NAMES | {
     "cp_vton_gan": "CP-VTON, joint loss",
     "ma_vton_no_perceptual": "MA-VTON, no perceptual",
     "ma_vton_no_mask": "MA-VTON, no mask term",
-    "ma_vton_gan_001": "MA-VTON, GAN × 0.1",
-    "ma_vton_gan_1": "MA-VTON, GAN × 10",
+    "ma_vton_gan_001": "MA-VTON, GAN weight 0.01",
+    "ma_vton_gan_1": "MA-VTON, GAN weight 1",
 }
 METRICS = {  # name -> title, digits
     "ssim": ("SSIM ↑", 3),

@@ -39,8 +39,10 @@ def report(folder: Path | None = None, budget: str | None = None) -> str:
     """Tables and verdicts of a study as Markdown.   Raises: ValueError as `read_study` does."""
     records = read_study(folder, budget)
     numbers = ablation_numbers(records)
-    shown = numbers[[c for c in numbers if not c.endswith(("_low", "_high"))]]
-    text = [f"{title(records)}", "", shown.to_markdown(index=False, floatfmt=".4g")]
+    shown = numbers[[c for c in numbers if not c.endswith(("_low", "_high"))]].copy()
+    whole = [c for c in ("parameters", "multiply_adds", "steps") if c in shown]
+    shown[whole] = shown[whole].map(lambda n: f"{n:,.0f}" if pd.notna(n) else "")
+    text = [title(records), "", shown.to_markdown(index=False, floatfmt=".4g")]
     try:
         text += ["", findings_table(judge_all(records)).to_markdown(index=False, disable_numparse=True)]
     except ValueError as error:

@@ -100,7 +100,7 @@ def run_one(study: Study, name: str, seed: int) -> Outcome:
     experiment, out = get_experiment(name), study.folder(seed)
     shared = experiment.base is not None and get_experiment(experiment.base).stage == "gmm"
     base = study.shared / experiment.base if shared else None
-    how = {"device": study.device, "progress": sys.stderr.isatty()}
+    how = {"device": study.device, "progress": _watched()}
     try:
         key = _key(study, experiment, seed, base)
         if _answers(study.path(name, seed), key):
@@ -140,7 +140,7 @@ def _share(study: Study, names: Iterable[str]) -> None:
     """What all runs build on, trained where it is not there yet: the matching modules."""
     wanted = dict.fromkeys(["gmm", *(get_experiment(n).base for n in names if get_experiment(n).stage == "tom")])
     for name in wanted:
-        fit(name, study.profile, study.data, study.shared, seed=SEED, device=study.device)
+        fit(name, study.profile, study.data, study.shared, seed=SEED, device=study.device, progress=_watched())
     _labeller(study)
 
 
@@ -199,6 +199,10 @@ _open = ExitStack()  # of a worker process: its training set stays open from run
 def _begin(share: int) -> None:
     torch.set_num_threads(share)
     _open.enter_context(kept_open())
+
+
+def _watched() -> bool:
+    return sys.stderr.isatty()  # a log wants no progress bars
 
 
 def _told(outcome: Outcome) -> Outcome:
