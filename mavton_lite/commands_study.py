@@ -62,7 +62,7 @@ class Study:
             print(write_json(records.parent / COST, measure_steps(names, budget, data, self.device)))
             return 0
         shared = self.shared or runs_dir(profile) / "checkpoints"
-        made = Plan(profile, budget, data, shared, out, records, self.split, self.device)
+        made = Plan(profile, budget, data, shared, out, records, self.split, self.device, seeds[0])
         outcomes = run_study(made, names, seeds, self.jobs)
         folder = records if self.split == "test" else records / self.split
         print(report(folder, budget.name))

@@ -9,13 +9,14 @@ from trainings import shortened
 from worlds import write_viton
 
 from mavton_lite import records, study
+from mavton_lite.cli import main
 from mavton_lite.config import LITE, PAPER, SMOKE
-from mavton_lite.data import open_dataset
+from mavton_lite.data import Cached, open_dataset
 from mavton_lite.experiments import EXPERIMENTS
 from mavton_lite.feed import feed, kept_open
 from mavton_lite.models.summary import count_parameters
 from mavton_lite.stages import build_network
-from mavton_lite.study import plan, run
+from mavton_lite.study import pictures, plan, run
 from mavton_lite.study.cost import forward_cost, measure_steps
 from mavton_lite.study.report import ablation_numbers, report
 
@@ -44,7 +45,7 @@ def a_study(data, root, steps=3, **changes) -> run.Study:
 @pytest.fixture(scope="module")
 def made(data, tmp_path_factory):
     """A study of two models and two seeds."""
-    done = a_study(data, tmp_path_factory.mktemp("study"))
+    done = a_study(data, tmp_path_factory.mktemp("study"), shown=1)
     assert [o.how for o in run.run_study(done, ["cp_vton", "viton"], [1, 2])] == ["made"] * 6
     return done
 
@@ -98,6 +99,28 @@ def test_every_run_leaves_a_record(made, data):
     assert tom.array("ssim").tolist() != study.by_model(found)["cp_vton"][2].array("ssim").tolist(), "seeds differ"
     size = sum(p.stat().st_size for p in made.records.glob("*.json"))
     assert size < 6 * 3000, "without what can be computed"
+
+
+def test_the_first_seed_leaves_pictures(made):
+    strips = pictures.read(made.pictures, ["cp_vton", "viton", "tom_se"], 48)
+    assert list(strips) == ["person", "flat cloth", "cp_vton", "viton", "truth"], "what was not run is left out"
+    examples = run._pictures(made.data, "test", SMOKE.size)
+    batch = examples.batch(list(pictures.shown(examples).values()))
+    for name, key in (("person", "image"), ("truth", "truth_image")):
+        wanted = (batch[key] + 1) / 2
+        assert strips[name].shape == wanted.shape == (4, 3, 64, 48)
+        assert (strips[name] - wanted).abs().mean() < 0.02
+    with pytest.raises(ValueError, match="found a strip 192 px wide, wanted pictures of 50 px"):
+        pictures.read(made.pictures, [], 50)
+
+
+def test_examples_are_shown_by_a_rule_that_knows_no_result(atelier):
+    examples = Cached(open_dataset(atelier, "test", "unpaired", SMOKE.size))
+    found = pictures.shown(examples)
+    assert found and len(set(found.values())) == len(found)
+    for case, i in found.items():
+        tagged = [k for k in range(len(examples)) if case in examples.dataset.words(k)["tags"]]
+        assert i in tagged and all(k in found.values() for k in tagged if k < i)
 
 
 def test_what_is_there_is_kept(made, monkeypatch):
@@ -250,3 +273,24 @@ def test_released_records_are_of_one_study_and_small():
     assert all(set(json.loads(p.read_text())) >= {"schema", "values"} for p in files)
     for model, runs in study.by_model(found).items():
         assert model in run.FLOORS or len(runs) >= 3, model
+
+
+def test_the_command_runs_reports_and_times(made, data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("mavton_lite.commands_study.get_profile", lambda name: made.profile)
+    where = ["--data", str(data), "--out", str(tmp_path), "--checkpoints", str(made.shared), "--profile", "smoke"]
+
+    def study_command(*more: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["study", "--only", "cp_vton", "--seeds", "7", "--steps", "2", *where, *more])
+        said = capsys.readouterr()
+        return ended.value.code or 0, said.out, said.err
+
+    code, out, _ = study_command()
+    assert code == 0 and "cp_vton                seed 7  made" in out and "smoke, 2 steps, 1 seed, 4 images" in out
+    assert records.load(tmp_path / "records" / "smoke-2-unpaired-cp_vton-7.json").seed == 7
+    assert (tmp_path / "pictures" / "smoke-2" / "cp_vton.jpg").exists()
+    assert "cp_vton                seed 7  there" in study_command()[1]
+    code, out, _ = study_command("--cost")
+    assert code == 0 and json.loads((tmp_path / "cost.json").read_text())["seconds_a_step"]["cp_vton"] > 0
+    code, _, told = study_command("--release", "--split", "val")
+    assert code == 1 and "wanted test" in told

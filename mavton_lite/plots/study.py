@@ -11,8 +11,10 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from torch import Tensor
 
 from mavton_lite.claims import higher_is_better
+from mavton_lite.plots.grid import picture_grid
 from mavton_lite.plots.results import NAMES, cell
 from mavton_lite.plots.style import COLOURS, INK, MODEL_COLOURS
 from mavton_lite.records import Interval, Record
@@ -237,6 +239,15 @@ def scatter_figure(
         dots = [Line2D([], [], ls="", marker="o", ms=5, color=c) for c in (COLOURS[1], "#9aa0ad")]
         figure.legend(dots, [case, "others"], loc="outside upper right", ncols=2, fontsize=9)
     return figure
+
+
+def pictures_figure(strips: Mapping[str, Tensor], cases: Sequence[str]) -> Figure:
+    """Every model's try-ons of the same examples, a row an example.
+
+    Shape: strips as `study.pictures.read` gives them.   Raises: ValueError as `picture_grid` does.
+    """
+    columns = {LABELS.get(name, name).replace(", ", ",\n"): pictures for name, pictures in strips.items()}
+    return picture_grid(columns, [case.replace(" ", "\n", 1) if len(case) > 10 else case for case in cases])
 
 
 def pick_worst(

@@ -16,6 +16,11 @@ def own_folder(profile: Profile | str) -> Path:
     return runs_dir(profile) / "study" / "records"
 
 
+def picture_folder(records: Path, budget: str, split: str = "test") -> Path:
+    """Where the strips of try-ons of a study are (`study.pictures`), given the folder of its records."""
+    return Path(records).parent / "pictures" / (budget if split == "test" else f"{budget}-{split}")
+
+
 def read_study(folder: Path | None = None, budget: str | None = None) -> list[Record]:
     """Every record of a study, all of one protocol and one training budget; `folder`: the released ones by default.
 

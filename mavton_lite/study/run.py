@@ -25,6 +25,7 @@ from mavton_lite.obtain import obtain
 from mavton_lite.records import Record, load
 from mavton_lite.seeing import labeller_of
 from mavton_lite.stages import settings_of
+from mavton_lite.study import picture_folder, pictures
 from mavton_lite.study.cost import forward_cost
 from mavton_lite.study.plan import budget_of
 from mavton_lite.train import NonFiniteLoss, fit
@@ -50,6 +51,7 @@ class Study:
     records: Path
     split: str = "test"  # "val" to choose settings by
     device: str = "cpu"
+    shown: int = SEED  # the seed whose try-ons are kept as pictures
 
     def folder(self, seed: int) -> Path:
         """Where the runs of a seed are."""
@@ -59,6 +61,11 @@ class Study:
         """The record of a run."""
         folder = self.records if self.split == "test" else self.records / self.split
         return folder / f"{self.budget.name}-unpaired-{model}-{seed}.json"
+
+    @property
+    def pictures(self) -> Path:
+        """Where the strips of try-ons are, beside the records."""
+        return picture_folder(self.records, self.budget.name, self.split)
 
 
 @dataclass(frozen=True)
@@ -164,11 +171,13 @@ def _answers(path: Path, key: str, where: str = "training") -> bool:
 
 
 def _measure(study: Study, model: str, seed: int, predict, training: dict, notes: dict | None = None) -> None:
+    examples = _pictures(study.data, study.split, study.budget.size)
     measured = metrics.evaluate(
-        predict, _pictures(study.data, study.split, study.budget.size), model=model, profile=study.budget,
-        protocol="unpaired", seed=seed, device=study.device, labeller=_labeller(study), sets=_sets(study.device),
-        training=training, notes=notes,
+        predict, examples, model=model, profile=study.budget, protocol="unpaired", seed=seed, device=study.device,
+        labeller=_labeller(study), sets=_sets(study.device), training=training, notes=notes,
     )  # fmt: skip
+    if seed == study.shown or not training:
+        pictures.keep(predict, model, examples, study.pictures, study.device)
     kept = {k: v for k, v in measured.values.items() if k in CHIEF}
     write(dataclasses.replace(measured, values=kept), study.path(model, seed))
 
