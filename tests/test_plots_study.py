@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from mavton_lite.experiments import EXPERIMENTS
 from mavton_lite.plots import study as plots
@@ -111,3 +113,14 @@ def test_the_worst_cases_are_picked_by_rule():
     assert len({i for _, i in picked}) == 4
     worst = plots.pick_worst(study_of(), "ciede2000", count=1)
     assert worst[0] == ("MA-VTON\nworst 1", 39), "where more is worse"
+
+
+def test_strips_are_titled_within_their_columns():
+    strips = {name: torch.rand(2, 3, 64, 48) for name in ("person", "cp_vton", "ma_vton_no_gan", "truth")}
+    figure = plots.pictures_figure(strips, ["arm in front", "long hair over cloth"])
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert [" ".join(t.split("\n")) for t in titles] == ["person", "CP-VTON", "CBAM, no discriminator", "truth"]
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    boxes = [axes.title.get_window_extent(renderer) for axes in figure.axes if axes.get_title()]
+    assert all(box.y1 <= figure.bbox.y1 + 1 for box in boxes), "nothing is cut off"
+    assert all(a.x1 < b.x0 for a, b in zip(boxes, boxes[1:], strict=False)), "nothing overlaps"

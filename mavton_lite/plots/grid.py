@@ -31,13 +31,14 @@ def picture_grid(
     margin = 1.1 if len(rows) else 0.0
     line = 0.19 if notes else 0.0
     tall = width_in * height / width + line
-    figure = Figure(figsize=(margin + width_in * len(columns), 0.26 + tall * count), layout="none")
+    head = 0.11 + 0.15 * max(name.count("\n") + 1 for name in columns)
+    figure = Figure(figsize=(margin + width_in * len(columns), head + tall * count), layout="none")
     axes = figure.subplots(count, len(columns), squeeze=False)
     total_w, total_h = figure.get_size_inches()
     for c, (name, pictures) in enumerate(columns.items()):
         for r, picture in enumerate(pictures):
             ax = axes[r, c]
-            bottom = total_h - 0.26 - (r + 1) * tall + line
+            bottom = total_h - head - (r + 1) * tall + line
             ax.set_position(
                 ((margin + c * width_in + 0.02) / total_w, (bottom + 0.02) / total_h,
                  (width_in - 0.04) / total_w, (tall - line - 0.04) / total_h)

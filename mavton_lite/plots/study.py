@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -241,13 +242,18 @@ def scatter_figure(
     return figure
 
 
-def pictures_figure(strips: Mapping[str, Tensor], cases: Sequence[str]) -> Figure:
+def pictures_figure(strips: Mapping[str, Tensor], cases: Sequence[str], width_in: float = 1.0) -> Figure:
     """Every model's try-ons of the same examples, a row an example.
 
     Shape: strips as `study.pictures.read` gives them.   Raises: ValueError as `picture_grid` does.
     """
-    columns = {LABELS.get(name, name).replace(", ", ",\n"): pictures for name, pictures in strips.items()}
-    return picture_grid(columns, [case.replace(" ", "\n", 1) if len(case) > 10 else case for case in cases])
+    letters = round(11 * width_in)  # what a column's title has room for
+
+    def titled(name: str) -> str:
+        return "\n".join(wrap(LABELS.get(name, name), letters, break_long_words=False))
+
+    columns = {titled(name): pictures for name, pictures in strips.items()}
+    return picture_grid(columns, ["\n".join(wrap(case, 14)) for case in cases], width_in=width_in)
 
 
 def pick_worst(
