@@ -19,6 +19,8 @@ from mavton_lite.plots import style
 from mavton_lite.plots.publish import publish, published, read_manifest
 from mavton_lite.world import prepare
 
+pd.set_option("display.max_colwidth", None)  # a sentence in a table is shown to its end
+
 BUDGET_S = {"smoke": 60, "lite": 60, "paper": 3600}  # of a notebook that neither trains nor measures
 LONGER_BUDGETS_S = {
     "01_gan_toy": {"smoke": 60, "lite": 150, "paper": 3600},

@@ -11,7 +11,7 @@ import torch
 from scipy.ndimage import map_coordinates, maximum_filter
 
 from mavton_lite.data.sample import COCO18
-from mavton_lite.pose.decode import Link, Peaks, assemble, assign, connect, decode, find_peaks, limb_scores
+from mavton_lite.pose.decode import Link, Peaks, adopt, assemble, assign, connect, decode, find_peaks, limb_scores
 from mavton_lite.pose.maps import LIMB_NAMES, LIMBS, confidence_maps, true_maps
 from mavton_lite.pose.score import NOTHING, Found, joints_found
 
@@ -168,3 +168,28 @@ def test_joints_count_in_the_right_place_on_the_right_person():
     wrong = two.clone()
     wrong[0, 4], wrong[1, 4] = two[1, 4], two[0, 4]
     assert joints_found(wrong, two).right == 26, "a wrist on the other person is not found"
+
+
+def test_a_wrist_whose_elbow_is_hidden_finds_its_arm():
+    elbow, wrist = COCO18.index("right elbow"), COCO18.index("right wrist")
+    left, right = standing(40, 60), standing(100, 60)
+    lacking = left.clone()
+    lacking[[elbow, wrist]] = 0
+    strays = torch.stack([left[wrist], torch.tensor([300.0, 300.0, 1.0])])  # the second is far from everybody
+    peaks = Peaks(torch.tensor([wrist, wrist]), strays[:, :2], strays[:, 2])
+    whole = adopt(torch.stack([lacking, right]), peaks)
+    assert torch.equal(whole[0, wrist], left[wrist]) and whole[0, elbow, 2] == 0
+    assert torch.equal(whole[1], right), "who has a wrist takes no other"
+    assert torch.equal(adopt(torch.stack([right]), peaks), right[None])
+    nothing = torch.zeros(1, 18, 3)
+    assert torch.equal(adopt(nothing, peaks), nothing), "there is nothing to hang it on"
+
+
+def test_strays_and_people_are_paired_by_distance():
+    wrist = COCO18.index("left wrist")
+    people = torch.stack([standing(40, 60), standing(70, 60)])
+    true = people[:, wrist].clone()
+    people[:, wrist] = 0
+    order = [1, 0]
+    peaks = Peaks(torch.tensor([wrist, wrist]), true[order, :2], true[order, 2])
+    assert torch.equal(adopt(people, peaks)[:, wrist], true)

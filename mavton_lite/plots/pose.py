@@ -116,9 +116,9 @@ def found_bars(results: Mapping[str, Mapping[int, Found]], goal: float) -> Figur
         places = np.arange(len(counts)) + (k - (len(results) - 1) / 2) * width
         shares = [found[n].recall for n in counts]
         bars = axes.bar(places, shares, width * 0.92, color=COLOURS[k], label=name)
-        axes.bar_label(bars, [f"{s:.1%}" for s in shares], fontsize=8.5, padding=2)
+        axes.bar_label(bars, [f"{s:.1%}" for s in shares], label_type="center", fontsize=9, color="white")
     axes.axhline(goal, color=INK, lw=0.9, ls=(0, (4, 3)))
-    axes.text(len(counts) - 0.5, goal + 0.01, f"goal {goal:.0%}", fontsize=8.5, va="bottom", ha="right")
+    axes.text(len(counts) - 0.48, goal, f"goal\n{goal:.0%}", fontsize=8.5, va="center", ha="left")
     axes.set_xticks(range(len(counts)), [f"{n} {'person' if n == 1 else 'people'}" for n in counts])
     axes.set_ylim(0, 1.12)
     axes.set_yticks([0, 0.5, 1], ["0", "50 %", "100 %"])

@@ -18,6 +18,8 @@ from mavton_lite.pose.maps import LIMBS, STRIDE, cells
 
 ALIGNED = 0.05  # a sample of the line integral below this speaks against the limb ...
 AGREEING = 0.8  # ... and so many must speak for it; both are OpenPose's
+REACH = 0.8  # of a skeleton's diagonal: how far a stray may be from what it hangs on; a straight arm has 0.6
+_PARENT = {second: first for first, second in reversed(LIMBS[:17])}  # towards the neck; two limbs only help
 Solver = Literal["hungarian", "greedy"]
 
 
@@ -52,7 +54,7 @@ def decode(
     Shape: (18, H, W), (38, H, W) -> (P, 18, 3) x px, y px, score.
     """
     peaks = find_peaks(confidence, threshold)
-    people = assemble(peaks, connect(fields, peaks, solver), least)
+    people = adopt(assemble(peaks, connect(fields, peaks, solver), least), peaks)
     return torch.where(people[..., 2:] > 0, cells(people, 1 / stride), 0.0)
 
 
@@ -171,3 +173,33 @@ def assemble(peaks: Peaks, links: list[Link], least: int = 3) -> Tensor:
         for joint, i in joints.items():
             row[joint] = torch.cat([peaks.xy[i], peaks.score[i, None]])
     return out
+
+
+def adopt(people: Tensor, peaks: Peaks) -> Tensor:
+    """The same people, with candidates that nobody has given to somebody near who lacks such a joint.
+
+    A wrist whose elbow is hidden hangs on no field. Of one kind of joint, strays and people are paired so that the
+    distances to where the joint would hang (elbow, else shoulder, else neck) are smallest.
+    Differs: OpenPose drops them.   Shape: (P, 18, 3) in cells -> same.
+    """
+    people = people.clone()
+    taken = {tuple(xy) for xy in people[..., :2][people[..., 2] > 0].tolist()}
+    for kind in range(len(COCO18)):
+        strays = [i for i in torch.nonzero(peaks.joint == kind).flatten() if tuple(peaks.xy[i].tolist()) not in taken]
+        lacking = [p for p in people if p[kind, 2] == 0]  # views
+        table = torch.tensor([[_closeness(peaks.xy[i], p, kind) for p in lacking] for i in strays])
+        for a, b in assign(table) if table.numel() else ():
+            lacking[b][kind] = torch.cat([peaks.xy[strays[a]], peaks.score[strays[a], None]])
+    return people
+
+
+def _closeness(xy: Tensor, person: Tensor, kind: int) -> float:
+    """1 where the joint would hang, less with distance, 0 out of reach or where it hangs on nothing."""
+    seen = person[:, 2] > 0
+    while kind in _PARENT and not seen[kind]:
+        kind = _PARENT[kind]
+    if not seen[kind]:
+        return 0.0
+    diagonal = (person[seen, :2].amax(0) - person[seen, :2].amin(0)).norm()
+    reach = REACH * float(diagonal)
+    return max(0.0, 1 - float((xy - person[kind, :2]).norm()) / reach) if reach else 0.0
