@@ -321,7 +321,8 @@ def test_a_converted_model_is_scored_at_its_own_profile(files, mavton, monkeypat
 
     def evaluate(predict, dataset, *, model, profile, **_):
         asked[model] = (profile.size, dataset[0]["image"].shape[1:], predict)
-        return SimpleNamespace(save=lambda folder: None)
+        rules = SimpleNamespace(pairs="unpaired", split="test", n=4, subset="all")
+        return SimpleNamespace(save=lambda folder: folder / f"{model}.json", protocol=rules)
 
     monkeypatch.setattr("mavton_lite.metrics.evaluate", evaluate)
     monkeypatch.setattr("mavton_lite.records.readable", lambda found: pd.DataFrame({"model": list(asked), "seed": 0}))
