@@ -233,6 +233,25 @@ def test_a_training_set_may_stay_open(data, monkeypatch):
     assert len(opened) == 5
 
 
+def test_a_study_made_here_comes_before_the_released_one(made, tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "RECORDS", tmp_path / "released" / "records")
+    monkeypatch.setenv("MAVTON_ROOT", str(tmp_path))
+    assert study.find_study("smoke") is None
+    shutil.copytree(made.records, study.RECORDS)
+    shutil.copytree(made.records.parent / "pictures", study.RECORDS.parent / "pictures")
+    released = study.find_study("smoke")
+    assert released.source == "released" and released.budget == "smoke-3" and released.cost == {}
+    assert (released.pictures / "cp_vton.jpg").exists()
+    own = study.own_folder("smoke")
+    one, other = (records.load(made.path("cp_vton", s)) for s in (1, 2))
+    run.write(one, own / "a.json")
+    assert study.find_study("smoke").source.startswith("made here") and study.find_study("smoke").records == [one]
+    for name, record in (("b", one), ("c", other)):
+        longer = dataclasses.replace(record.protocol, profile="smoke-9")
+        run.write(dataclasses.replace(record, protocol=longer), own / f"{name}.json")
+    assert study.find_study("smoke").budget == "smoke-9", "the one with most records"
+
+
 # --- cost and report
 
 

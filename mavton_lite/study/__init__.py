@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from mavton_lite.checkpoint import read_json
 from mavton_lite.config import Profile, runs_dir
 from mavton_lite.records import Record, load_all, same_budget, same_protocol
 
@@ -36,6 +40,46 @@ def read_study(folder: Path | None = None, budget: str | None = None) -> list[Re
     same_protocol(records)
     same_budget(records)
     return records
+
+
+@dataclass(frozen=True)
+class Found:
+    """A study that is there, and where it comes from."""
+
+    records: list[Record]
+    folder: Path
+    source: str  # in words, for the reader of a figure
+
+    @property
+    def budget(self) -> str:
+        """The budget's name, such as "lite-800"."""
+        return self.records[0].protocol.profile
+
+    @property
+    def pictures(self) -> Path:
+        """The folder of its strips of try-ons."""
+        return picture_folder(self.folder, self.budget)
+
+    @property
+    def cost(self) -> dict[str, Any]:
+        """What `mavton study --cost` measured; empty where it was not asked."""
+        path = self.folder.parent / "cost.json"
+        return read_json(path) if path.exists() else {}
+
+
+def find_study(profile: Profile | str) -> Found | None:
+    """The study of a profile that was made on this machine, else the released one, else None.
+
+    Of several budgets the one with most records, then the longest.
+    """
+    for folder, source in ((own_folder(profile), "made here by `mavton study`"), (RECORDS, "released")):
+        records = load_all(folder)
+        if records:
+            sizes = Counter(r.protocol.profile for r in records)
+            longest = {r.protocol.profile: r.training.get("steps", 0) for r in records if r.training}
+            budget = max(sizes, key=lambda name: (sizes[name], longest.get(name, 0)))
+            return Found(read_study(folder, budget), folder, source)
+    return None
 
 
 def by_model(records: Sequence[Record]) -> dict[str, dict[int, Record]]:
