@@ -57,7 +57,7 @@ def _band(part, band: list[PhotoTryOn]) -> None:
     by = {(t.model, t.garment.name): t for t in band}
     for column, name in enumerate(garments):
         garment = next(t.garment for t in band if t.garment.name == name)
-        draw_picture(axes[0, column], _close_up(garment.picture, garment.mask), name)
+        draw_picture(axes[0, column], close_up(garment.picture, garment.mask), name)
         for row, model in enumerate(models, 1):
             axes[row, column].set_axis_off()
             if (model, name) in by:
@@ -65,7 +65,7 @@ def _band(part, band: list[PhotoTryOn]) -> None:
                 draw_picture(axes[row, column], by[model, name].image, title)
 
 
-def _close_up(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def close_up(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The garment with a small margin, the rest of its white ground cut off."""
     rows, columns = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
     margin = round(0.03 * mask.shape[0])

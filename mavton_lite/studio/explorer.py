@@ -84,7 +84,7 @@ class Explorer:
             return self.room.seen(name, person, garment).made.image[0]
         raise ValueError(f"found the result {name!r}, wanted one of {', '.join(self.results())}")
 
-    def inputs(self, view: View, height: int = 224) -> np.ndarray:
+    def inputs(self, view: View, height: int = 200) -> np.ndarray:
         """Person, flat garment and bent garment."""
         network, person, garment = self._pair(view)
         warped = self.room.seen(network, person, garment).warp.cloth[0]
@@ -92,7 +92,7 @@ class Explorer:
                  "garment, bent by GMM": warped}  # fmt: skip
         return row([(title, enlarged(picture, height)) for title, picture in shown.items()])
 
-    def gates(self, view: View, height: int = 224) -> np.ndarray:
+    def gates(self, view: View, height: int = 200) -> np.ndarray:
         """A row a network: its try-on, what the skip brings, where the gate opens, what passes, the channels' weights.
 
         Heat runs from the least to the most of each map; below it, the numbers.
@@ -106,13 +106,13 @@ class Explorer:
         seen, gated = self.room.seen(name, person, garment), self.room.gated(name)
         if view.level not in seen.brings:
             raise ValueError(f"{name} has no skip {view.level}; it has {', '.join(map(str, seen.brings))}")
-        shown = CHANGED if name == network and gated and view.switch.strength != 1 else ""
+        shown = name == network and gated and view.switch.strength != 1
         made = self.result(view, CHANGED) if shown else seen.made.image[0]
         under = as_bytes((self.room.people[person]["image"].permute(1, 2, 0).numpy() + 1) / 2) / 255
         brings, passes = seen.brings[view.level], seen.passes[view.level]
         high = float(torch.maximum(brings.max(), passes.max()))
         side = round(height * under.shape[1] / under.shape[0])
-        panels = [(f"{name}{', ' + shown if shown else ''}", enlarged(made, height))]
+        panels = [(f"{name}{', changed' if shown else ''}", enlarged(made, height))]
         notes = [f"skip {view.level}: {brings.shape[0]} × {brings.shape[1]}"]
 
         def heat(title: str, values: Tensor, low: float, top: float) -> None:
@@ -127,14 +127,14 @@ class Explorer:
             heat("passes", passes, 0.0, high)
             weights = gate(seen.maps, view.level, "channel")[0].flatten()
             panels.append(("gate: which channels", bars(weights, view, (height, side))))
-            notes.append(f"{len(weights)} channels, {float(weights.min()):.2f} to {float(weights.max()):.2f}")
+            notes.append(f"{len(weights)}: {float(weights.min()):.2f} to {float(weights.max()):.2f}")
         else:
             panels.append(("no gate", _words(("all of it", "passes"), (height, side))))
             notes.append("")
             heat("passes", passes, 0.0, high)
         return row(panels, notes)
 
-    def swipe(self, view: View, height: int = 440) -> np.ndarray:
+    def swipe(self, view: View, height: int = 384) -> np.ndarray:
         """Two results in one frame, `left` up to the line."""
         left, right = (enlarged(self.result(view, name), height) for name in (view.left, view.right))
         width = left.shape[1]
@@ -144,7 +144,7 @@ class Explorer:
         out[:, max(at - 1, 0) : at + 1] = INK
         return row([(f"{view.left} | {view.right}", out)])
 
-    def difference(self, view: View, height: int = 440) -> np.ndarray:
+    def difference(self, view: View, height: int = 384) -> np.ndarray:
         """Where the two results of the swipe differ: mean over the colours, from 0 to `MOST_DIFFERENT`."""
         apart = self._apart(view).cpu().numpy()
         colour = matplotlib.colormaps[HEAT](np.clip(apart / MOST_DIFFERENT, 0, 1))[..., :3]
@@ -160,14 +160,14 @@ class Explorer:
     def _apart(self, view: View) -> Tensor:
         return (self.result(view, view.left) - self.result(view, view.right)).abs().mean(0) / 2  # (H, W)
 
-    def body(self, view: View, height: int = 440) -> np.ndarray:
+    def body(self, view: View, height: int = 384) -> np.ndarray:
         """The person with the asking place framed."""
         _, person, _ = self._pair(view)
         picture = Image.fromarray(enlarged(self.room.people[person]["image"], height))
         self._frame(picture, view)
         return np.asarray(picture)
 
-    def answer(self, view: View, height: int = 440) -> np.ndarray:
+    def answer(self, view: View, height: int = 384) -> np.ndarray:
         """Who answers that place: bright where most. A ring is the strongest, a cross where the warp reads."""
         network, person, garment = self._pair(view)
         if view.answers not in ANSWERS:

@@ -71,6 +71,6 @@ def stacked(rows: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _shortened(text: str, width: int) -> str:
-    while len(text) > 1 and font().getlength(text) > width + GAP_PX:
+    while len(text) > 1 and font().getlength(text) > width + GAP_PX / 2:
         text = text[:-2].rstrip() + "…"
     return text

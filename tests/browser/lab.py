@@ -40,7 +40,7 @@ def browser() -> str | None:
     return next((path for path in map(shutil.which, BROWSERS) if path), None)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
@@ -76,7 +76,7 @@ def serving(command: list[str], cwd: Path, port: int, ready: str, env: dict | No
 @contextmanager
 def lab(folder: Path) -> Iterator[str]:
     """JupyterLab over a folder of notebooks, at the smoke profile."""
-    port = _free_port()
+    port = free_port()
     for plugin, values in SETTINGS.items():
         file = folder / ".settings" / f"{plugin}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,92 @@
+"""The studio as a web app on this computer: Voila, a notebook of one cell, and a page that asks no other server."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import webbrowser
+from pathlib import Path
+
+from mavton_lite.plots.style import FAMILIES, FONT
+
+PORT = 8866
+CELL = "from mavton_lite.studio.page import studio\n\nstudio()"
+LARGEST_UPLOAD = 64 * 2**20  # bytes in one message; servers admit 10 MB by themselves
+FROM_AFAR = ("all", "v4-shims")  # style sheets that Voila's template fetches from another server
+
+TEMPLATE = """{%- extends 'voila/templates/lab/index.html.j2' -%}
+{%- block notebook_css -%}
+{{ super()SUPER }}
+<style>
+@font-face { font-family: "FAMILY"; unicode-range: U+2E80-9FFF, U+FF00-FFEF;
+  src: url("data:font/ttf;base64,FONT") format("truetype"); }
+body, .studio, .jupyter-widgets, .lm-TabBar-tabLabel { font-family: "FAMILY", system-ui, "DejaVu Sans", sans-serif; }
+</style>
+{%- endblock notebook_css -%}
+"""
+
+
+def command(folder: Path, port: int = PORT) -> list[str]:
+    """The server's command line; `write` has put what it needs into the folder.
+
+    Raises: ValueError saying what to install when there is no Voila.
+    """
+    if importlib.util.find_spec("voila") is None:
+        from mavton_lite.doctor import extra
+
+        raise ValueError(f"the studio's page needs Voila: {extra('lab')}")
+    options = {
+        "Voila.ip": "127.0.0.1",
+        "port": port,
+        "template": "mavton",
+        "Voila.tornado_settings": json.dumps({"websocket_max_message_size": LARGEST_UPLOAD}),
+        "ZMQChannelsWebsocketConnection.limit_rate": False,  # a download is larger than a server expects of a cell
+    }
+    return [sys.executable, "-m", "voila", str(folder / "studio.ipynb"), "--no-browser",
+            *(f"--{name}={value}" for name, value in options.items())]  # fmt: skip
+
+
+def write(folder: Path) -> dict[str, str]:
+    """Write notebook and template; returns the environment the server wants."""
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    cell = {"cell_type": "code", "id": "studio", "metadata": {}, "execution_count": None, "outputs": [], "source": CELL}
+    notebook = {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+    (folder / "studio.ipynb").write_text(json.dumps(notebook), encoding="utf8")
+    template = folder / "voila" / "templates" / "mavton"
+    template.mkdir(parents=True)
+    (template / "conf.json").write_text(json.dumps({"base_template": "lab"}), encoding="utf8")
+    (template / "index.html.j2").write_text(page_template(), encoding="utf8")
+    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("JUPYTER_PATH", "")]))
+    return {**os.environ, "JUPYTER_PATH": path}
+
+
+def page_template() -> str:
+    """Voila's page without what it fetches from elsewhere, and with the project's Chinese font inside."""
+    import base64
+
+    cdn = "https://cdn.jsdelivr.net/npm/@fortawesome/fontawesome-free@^5/css"
+    links = [f'<link rel="stylesheet" href="{cdn}/{name}.min.css" type="text/css" />' for name in FROM_AFAR]
+    without = "".join(f" | replace({json.dumps(link)}, '')" for link in links)
+    font = base64.b64encode(FONT.read_bytes()).decode()
+    return TEMPLATE.replace("SUPER", without).replace("FAMILY", FAMILIES[1]).replace("FONT", font)
+
+
+def serve(port: int = PORT, browser: bool = True) -> int:
+    """Serve the page until interrupted, to this computer alone.   Raises: ValueError when there is no Voila."""
+    with tempfile.TemporaryDirectory(prefix="mavton-studio-") as place:
+        folder = Path(place)
+        line = command(folder, port)
+        server = subprocess.Popen(line, cwd=folder, env=write(folder))
+        try:
+            address = f"http://127.0.0.1:{port}"
+            print(f"the studio is at {address} (Ctrl-C ends it)", flush=True)
+            if browser:
+                webbrowser.open(address)
+            return server.wait()
+        finally:
+            server.terminate()
+            server.wait()
