@@ -17,6 +17,7 @@ from mavton_lite.plots.grid import picture_grid
 from mavton_lite.plots.style import COLOURS, INK
 
 WRONG = (0.84, 0.0, 0.35)
+DPI = 70  # inline: many pictures in one figure, and a notebook has a size to keep
 
 
 def labelled(pictures: Tensor, columns: Mapping[str, Tensor], truth: str | None = None) -> Figure:
@@ -35,9 +36,10 @@ def labelled(pictures: Tensor, columns: Mapping[str, Tensor], truth: str | None 
             grey = 0.55 + 0.45 * to_unit(pictures).mean(1, keepdim=True)  # (n, 1, H, W)
             shown["wrong"] = torch.where(wrong[:, None], torch.tensor(WRONG).view(1, 3, 1, 1), grey)
             notes["wrong"] = [f"{share:.1%} of the pixels" for share in wrong.float().mean((1, 2)).tolist()]
-    figure = picture_grid(shown, notes=notes or None, width_in=1.7)
+    figure = picture_grid(shown, notes=notes or None, width_in=1.5)
     present = torch.unique(torch.cat([labels.flatten() for labels in columns.values()])).tolist()
     handles = [Patch(color=np.array(LIP_COLOURS[c]) / 255, label=LIP[c]) for c in present if c]
+    figure.set_dpi(DPI)
     width, height = figure.get_size_inches()
     below = 0.3 * -(-len(handles) // 4)
     for axes in figure.axes:  # make room for the names
@@ -88,4 +90,6 @@ def before_and_after(pictures: Tensor, labels: Tensor, varied: Tensor, moved: Te
     Shape: (n, 3, H, W) in [-1, 1], (n, H, W) ids, and both once more.
     """
     columns = {"as drawn": to_unit(pictures), "labels": _coloured(labels), "as learnt from": to_unit(varied)}
-    return picture_grid(columns | {"its labels": _coloured(moved)}, width_in=1.5)
+    figure = picture_grid(columns | {"its labels": _coloured(moved)}, width_in=1.2)
+    figure.set_dpi(DPI)
+    return figure

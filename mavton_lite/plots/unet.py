@@ -123,7 +123,7 @@ def _legend(sheet: Sheet, network: ClassicUNet) -> None:
     sheet.text(8.25, 0.2, f"{count_parameters(network):,} parameters", 9, ha="left")
 
 
-def skip_pictures(pictures: Tensor, columns: Mapping[str, Tensor], side: float = 1.25) -> Figure:
+def skip_pictures(pictures: Tensor, columns: Mapping[str, Tensor], side: float = 1.0) -> Figure:
     """Labels by one network with and without its skips.   Shape: (n, 3, H, W) in [-1, 1], each column (n, H, W)."""
     count, _, height, width = pictures.shape
     figure = Figure(figsize=(side * (1 + len(columns)), side * height / width * count + 0.4), layout="constrained")
