@@ -57,9 +57,9 @@ class Study:
         data = self.data or prepare(profile)
         if self.cost:
             from mavton_lite.checkpoint import write_json
-            from mavton_lite.study.cost import COST, measure_steps
+            from mavton_lite.study.cost import measure_steps
 
-            print(write_json(records.parent / COST, measure_steps(names, budget, data, self.device)))
+            print(write_json(records.parent / study.COST, measure_steps(names, budget, data, self.device)))
             return 0
         shared = self.shared or runs_dir(profile) / "checkpoints"
         made = Plan(profile, budget, data, shared, out, records, self.split, self.device, seeds[0])

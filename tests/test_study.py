@@ -106,6 +106,7 @@ def test_the_first_seed_leaves_pictures(made):
     assert list(strips) == ["person", "flat cloth", "cp_vton", "viton", "truth"], "what was not run is left out"
     examples = run._pictures(made.data, "test", SMOKE.size)
     batch = examples.batch(list(pictures.shown(examples).values()))
+    assert pictures.cases_of(made.pictures) == list(pictures.shown(examples))
     for name, key in (("person", "image"), ("truth", "truth_image")):
         wanted = (batch[key] + 1) / 2
         assert strips[name].shape == wanted.shape == (4, 3, 64, 48)

@@ -13,6 +13,7 @@ from mavton_lite.config import Profile, runs_dir
 from mavton_lite.records import Record, load_all, same_budget, same_protocol
 
 RECORDS = Path(__file__).parent / "records"  # released ones, made by `mavton study --release`
+COST = "cost.json"  # beside the folder of records
 
 
 def own_folder(profile: Profile | str) -> Path:
@@ -63,7 +64,7 @@ class Found:
     @property
     def cost(self) -> dict[str, Any]:
         """What `mavton study --cost` measured; empty where it was not asked."""
-        path = self.folder.parent / "cost.json"
+        path = self.folder.parent / COST
         return read_json(path) if path.exists() else {}
 
 

@@ -21,8 +21,6 @@ from mavton_lite.objective_viton import RefineObjective, example_names
 from mavton_lite.stages import build_network, build_objective
 from mavton_lite.train import fabric_for
 
-COST = "cost.json"  # beside the folder of records
-
 
 def forward_cost(name: str, profile: Profile) -> dict[str, int]:
     """`parameters` and `multiply_adds` of what makes the try-on of one example, without the warping module.

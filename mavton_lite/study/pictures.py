@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from mavton_lite.checkpoint import read_json, write_json
 from mavton_lite.data import Cached
 from mavton_lite.data.decode import read_picture
 from mavton_lite.data.sample import to_unit
@@ -19,6 +20,7 @@ from mavton_lite.metrics.predictors import Predict
 
 CASES = ("arm in front", "lettering", "stripes", "sleeve shorter", "long hair over cloth", "checks")
 GIVEN = {"person": "image", "flat cloth": "cloth", "truth": "truth_image"}  # strip -> key of a batch
+CASES_FILE = "cases.json"
 QUALITY = 93  # of JPEG
 
 
@@ -39,14 +41,21 @@ def shown(examples: Cached, cases: Sequence[str] = CASES) -> dict[str, int]:
 
 
 def keep(predict: Predict, model: str, examples: Cached, folder: Path, device: str = "cpu") -> None:
-    """Write a model's strip, `<folder>/<model>.jpg`, and, where they are not there yet, the `GIVEN` ones."""
-    batch = examples.batch(list(shown(examples).values()), device)
+    """Write a model's strip, `<folder>/<model>.jpg`, the cases, and, where they are not there yet, the `GIVEN` ones."""
+    cases = shown(examples)
+    batch = examples.batch(list(cases.values()), device)
     with torch.no_grad():
         made = predict({k: v for k, v in batch.items() if not k.startswith("truth_")}).image
     _write(folder / f"{model}.jpg", made)
     for name, key in GIVEN.items():
         if key in batch and not (folder / f"{name}.jpg").exists():
             _write(folder / f"{name}.jpg", batch[key])
+    write_json(folder / CASES_FILE, list(cases))
+
+
+def cases_of(folder: Path) -> list[str]:
+    """What the pictures of every strip of a folder are cases of.   Raises: ValueError when nothing tells."""
+    return read_json(Path(folder) / CASES_FILE)
 
 
 def read(folder: Path, models: Sequence[str], width: int) -> dict[str, Tensor]:
