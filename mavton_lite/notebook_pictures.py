@@ -8,7 +8,7 @@ import io
 from PIL import Image
 
 SMALL = 15_000  # bytes: not worth the trouble
-QUALITY = 82
+QUALITY = 78
 MUCH = 0.8  # of a PNG, which keeps thin lines clean, a JPEG must be smaller than this
 
 
