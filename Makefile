@@ -13,7 +13,7 @@ unexport MPLBACKEND PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install figures study gallery test test-fast test-browser lint format lab doctor clean clean-all
+.PHONY: help install figures study gallery test test-fast test-browser lint format lab studio doctor clean clean-all
 
 help:  ## list the targets
 	@echo "usage: make TARGET [PROFILE=smoke|lite|paper] [PYTHON=python3]"
@@ -55,7 +55,7 @@ test: $(STAMP) lint  ## lint, unit tests, and every notebook at the smoke profil
 test-fast: $(STAMP)  ## unit tests only
 	@exec $(PY) -m pytest tests -n auto --dist loadfile -x -q --ignore tests/browser
 
-test-browser: $(VENV)/.installed-browser  ## the widgets, in JupyterLab, in a headless Chromium
+test-browser: $(VENV)/.installed-browser  ## widgets in JupyterLab and the studio's page, in a headless Chromium
 	@exec $(PY) -m pytest tests/browser
 
 lint: $(STAMP)  ## ruff over code and notebooks
@@ -64,8 +64,13 @@ lint: $(STAMP)  ## ruff over code and notebooks
 format: $(STAMP)  ## let ruff sort imports and repair what it can
 	@exec $(PY) -m ruff check --fix .
 
+# The options let photographs of more than 10 MB in, and results of more than 3 MB out.
 lab: $(VENV)/.installed-lab  ## open the notebooks in JupyterLab
-	@exec $(PY) -m jupyter lab notebooks/00_start_here.ipynb
+	@exec $(PY) -m jupyter lab --ServerApp.tornado_settings='{"websocket_max_message_size": 67108864}' \
+		--ZMQChannelsWebsocketConnection.limit_rate=False notebooks/00_start_here.ipynb
+
+studio: $(VENV)/.installed-lab  ## the try-on studio and the attention explorer as a page in your browser
+	@exec $(PY) -m mavton_lite studio
 
 doctor: $(STAMP)  ## what this machine has, and the command for what is missing
 	@exec $(PY) -m mavton_lite doctor

@@ -11,7 +11,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import arg, subcommand
 
-from mavton_lite.commands import Convert, Doctor, Evaluate, Figures, Models, Train, Tryon
+from mavton_lite.commands import Convert, Doctor, Evaluate, Figures, Models, Studio, Train, Tryon
 from mavton_lite.commands_data import Data
 from mavton_lite.commands_study import Study
 
@@ -28,6 +28,7 @@ class Mavton:
         | Annotated[Study, subcommand("study")]
         | Annotated[Figures, subcommand("figures")]
         | Annotated[Tryon, subcommand("tryon")]
+        | Annotated[Studio, subcommand("studio")]
         | Annotated[Convert, subcommand("convert")]
         | Annotated[Doctor, subcommand("doctor")]
     )

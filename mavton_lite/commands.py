@@ -171,6 +171,20 @@ class Tryon:
 
 
 @dataclass
+class Studio:
+    """Serve the try-on studio and the attention explorer as a page, to this computer alone, until Ctrl-C."""
+
+    port: int = 8866
+    no_browser: bool = False
+    """Only say the address, open no browser."""
+
+    def run(self) -> int:
+        from mavton_lite.studio.serve import serve
+
+        return serve(self.port, browser=not self.no_browser)
+
+
+@dataclass
 class Convert:
     """Turn checkpoints that CP-VTON's own code saved into a model of this project: safetensors and a card."""
 

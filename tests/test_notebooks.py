@@ -33,6 +33,7 @@ EXPECTED = {
     "11_ma_vton",
     "12_train",
     "13_results",
+    "14_studio",
 }
 
 

@@ -87,6 +87,8 @@ def serve(port: int = PORT, browser: bool = True) -> int:
             if browser:
                 webbrowser.open(address)
             return server.wait()
+        except KeyboardInterrupt:
+            return 0
         finally:
             server.terminate()
             server.wait()
