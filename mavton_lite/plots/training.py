@@ -22,7 +22,7 @@ STAGES = {"gmm": "warping module (GMM)", "cp_vton": "CP-VTON", "ma_vton": "MA-VT
 TERMS = {
     "warp_l1": "garment: L1",
     "warp_mask": "garment mask: L1",
-    "warp_contrast": "local contrast of the worn garment",
+    "warp_contrast": "garment: local contrast",
     "warp_bend": "bending of the warp",
     "warp_interval": "grid interval",
     "l1": "picture: L1",
@@ -233,7 +233,7 @@ def _game(axes, games: dict[str, pd.DataFrame], loss: LossSettings) -> None:
     axes.set(title="the game, unweighted", xlabel="step", ylim=(0, None))
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.tick_params(labelsize=8)
-    axes.legend(fontsize=7.5)
+    axes.legend(fontsize=7.5, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def _plain(axes, values: pd.Series, colour: str, label: str) -> None:
