@@ -56,7 +56,7 @@ def test_all_stages_are_shown_and_named(made):
     result = made[0][0]
     stages = fitting.stages(result, height=120)
     assert list(stages) == ["pose and frame", "parse", "person representation", "garment", "warped garment",
-                            "composition mask", "as the network draws it"]  # fmt: skip
+                            "composition mask", "network's picture"]  # fmt: skip
     for name, picture in stages.items():
         assert picture.dtype == np.uint8 and picture.shape[0] == 120 and picture.shape[2] == 3, name
         assert picture.std() > 1, f"{name} is blank"

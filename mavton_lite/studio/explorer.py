@@ -224,7 +224,8 @@ def bars(weights: Tensor, view: View, size: tuple[int, int]) -> np.ndarray:
     lines = (torch.arange(height) * len(order)) // height
     out = np.full((height, width, 3), 237, np.uint8)
     across = (np.arange(width) + 0.5) / width
-    for values, colour, share in ((changed, GOLD, 1.0), (weights, BLUE, 0.6)):
+    drawn = ((changed, GOLD, 1.0), (weights, BLUE, 0.6))
+    for values, colour, share in drawn if not torch.equal(changed, weights) else ((weights, BLUE, 1.0),):
         ends = values[order][lines].cpu().numpy()[:, None]
         thin = np.abs((np.arange(height) * len(order) / height) % 1 - 0.5)[:, None] <= share / 2
         out[(across[None] < ends) & (thin | (len(order) > height // 3))] = colour

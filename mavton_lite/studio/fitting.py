@@ -82,7 +82,7 @@ def stages(made: PhotoTryOn, height: int = 260) -> dict[str, np.ndarray]:
         "garment": np.where(made.garment.mask[..., None], made.garment.picture, 255).astype(np.uint8),
         "warped garment": _unit(made.warp.cloth),
         "composition mask": as_bytes(mask),
-        "as the network draws it": as_bytes(made.network),
+        "network's picture": as_bytes(made.network),
     }
     return {name: fitted(picture, height) for name, picture in pictures.items()}
 

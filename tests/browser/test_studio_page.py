@@ -169,7 +169,9 @@ def test_an_upload_is_tried_on_and_can_be_taken_home(opened, files, tmp_path):
 
 
 def test_the_explorer_answers_keyboard_and_mouse(opened):
-    opened.get_by_role("tab", name="Attention explorer").click()
+    opened.get_by_role("tab", name="Try-on studio").focus()
+    opened.keyboard.press("ArrowRight")
+    opened.keyboard.press("Enter")
     opened.locator("img.studio-gates").wait_for(timeout=PATIENCE_MS)
     shoot(opened, "5_explorer")
     gates = source(opened, "gates")
