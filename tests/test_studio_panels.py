@@ -13,6 +13,7 @@ import pytest
 import torch
 from drawn_person import DrawnBackend, drawing
 from PIL import Image
+from traitlets import TraitError
 from worlds import random_batch
 
 from mavton_lite.config import SMOKE
@@ -140,7 +141,19 @@ def test_every_control_has_a_label_and_a_hint(explorer, panel):
         assert button.description
 
 
-def test_uploads_of_older_widgets_are_read():
+def test_uploads_of_older_widgets_are_read(panel):
+    class Older:  # ipywidgets 7, as on Colab: a dict by name, which only the page may set
+        @property
+        def value(self):
+            return {}
+
+        @value.setter
+        def value(self, _new):
+            raise TraitError("read-only")
+
+    panel.garment_upload = Older()
+    panel._garments_came({"new": {"s.png": {"metadata": {}, "content": png(SHIRT)}}})
+    assert "s.png" in panel.garments and "alert" not in panel.message.value
     assert parts.uploaded({"a.png": {"metadata": {}, "content": b"x"}}) == [("a.png", b"x")]
     assert parts.uploaded(sent(("a.png", b"x"))) == [("a.png", b"x")]
 

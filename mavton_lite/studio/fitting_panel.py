@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 from collections.abc import Mapping
 
 import ipywidgets
 import numpy as np
+from traitlets import TraitError
 
 from mavton_lite.data.garment_picture import GROUND_TOLERANCE, GarmentPicture
 from mavton_lite.models.tryon import TryOnPipeline
@@ -207,5 +209,6 @@ class FittingPanel(Panel):
 
 
 def _forget(upload: ipywidgets.FileUpload) -> None:
-    """Empty the control, so that the same file can come again."""
-    upload.value = type(upload.value)()
+    """Empty the control, so that the same file can come again; ipywidgets 7, as on Colab, does not let us."""
+    with contextlib.suppress(TraitError):
+        upload.value = type(upload.value)()
