@@ -85,6 +85,18 @@ def test_drawn_person_is_parsed(skin):
     assert iou(parse.labels > 0, truth > 0) > 0.97
 
 
+def test_skin_coloured_spots_on_a_sleeve_are_no_arm():
+    rgb, truth = drawing(2.0)
+    spots = np.zeros(truth.shape, bool)
+    for x, y in ((70, 140), (66, 160), (172, 150)):  # on both sleeves
+        spots |= pp.capsule(truth.shape, (x, y), (x, y), 4)
+    spots &= truth == 5
+    rgb[spots] = SKIN
+    labels = pp.parse_photo(rgb, DrawnBackend().read(rgb)).labels
+    assert spots.sum() > 100 and not np.isin(labels[spots], (14, 15)).any()
+    assert iou(labels == 14, truth == 14) > 0.8 and iou(labels == 15, truth == 15) > 0.8
+
+
 def test_a_held_thing_is_not_the_body():
     rgb, truth = drawing(2.0)
     ball = pp.capsule(truth.shape, (222, 180), (222, 180), 40)

@@ -17,6 +17,7 @@ from .sample import COCO18
 
 J = {name: i for i, name in enumerate(COCO18)}
 SURE = 0.5  # confidence from which a joint is believed
+PRINT = 0.02  # skin-coloured spots smaller than this, in squares of the shoulder width, are printed on the sleeve
 ARMS = (("left", 14), ("right", 15))
 LEGS = (("left", 16), ("right", 17))
 
@@ -80,6 +81,14 @@ def connected_to(mask: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     touched[np.unique(parts[mask & seeds])] = True
     touched[0] = False
     return touched[parts]
+
+
+def larger(mask: np.ndarray, least_px: float) -> np.ndarray:
+    """The connected parts of a mask that have at least so many pixels."""
+    parts, _ = ndimage.label(mask)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    return (sizes >= least_px)[parts]
 
 
 def opened(mask: np.ndarray, radius: int = 1, close: bool = False) -> np.ndarray:
@@ -278,7 +287,8 @@ def parse_photo(rgb: np.ndarray, reading: Reading) -> PhotoParse:
     for side, label in ARMS:
         shoulder, elbow, wrist = (keypoints[J[f"{side} {n}"]] for n in ("shoulder", "elbow", "wrist"))
         arm = capsule(shape, shoulder, elbow, 0.16 * unit) | capsule(shape, elbow, wrist, 0.2 * unit)
-        labels[like_skin & (arm | hand_of(shape, keypoints, side)) & (labels != 10)] = label
+        bare = like_skin & (arm | hand_of(shape, keypoints, side)) & (labels != 10)
+        labels[larger(bare, PRINT * unit**2)] = label
     labels[hair] = 2
     labels[face] = 13
     return PhotoParse(labels, held)
