@@ -89,7 +89,7 @@ def test_the_readmes_commands_exist():
     assert {"figures", "test"} <= set(commands) <= TARGETS
     helped = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert all(re.search(rf"^  {target} +\S", helped, re.M) for target in TARGETS)
-    commands = ("data", "models", "train", "evaluate", "figures", "tryon", "convert", "doctor")
+    commands = ("data", "models", "train", "evaluate", "study", "figures", "tryon", "studio", "convert", "doctor")
     used = set(re.findall(r"\bmavton ([a-z]+)", README))
     assert used and used <= set(commands)
     assert all(issubclass(getattr(cli, name.capitalize()), object) for name in commands)
