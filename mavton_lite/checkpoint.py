@@ -8,34 +8,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
+
+from mavton_lite import files
+from mavton_lite.files import read_json
+
+__all__ = [
+    "digest", "file_digest", "load_state", "load_tensors", "load_weights", "read_json", "read_weights", "save_state",
+    "save_tensors", "save_weights", "write_json",
+]  # fmt: skip
 
 
 def write_json(path: Path, content: Any, indent: int | None = 1) -> Path:
     """Write JSON atomically; floats keep every digit. Without `indent` everything is on one line."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(content, indent=indent, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
-    return path
-
-
-def read_json(path: Path) -> Any:
-    """Read JSON.   Raises: ValueError naming the file when it is missing or broken."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"{path}: not there; wanted a JSON file") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: not JSON ({error})") from None
+    return files.write_text(path, json.dumps(content, indent=indent, allow_nan=False) + "\n")
 
 
 def digest(content: Any) -> str:
@@ -51,14 +45,9 @@ def file_digest(path: Path) -> str:
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Any = None) -> Path:
     """Write tensors and a JSON header into one safetensors file, atomically and flushed to disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     # contiguous: safetensors has no strides, so channels-last weights are written in the plain order
-    save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, {"header": json.dumps(header)})
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    return path
+    plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    return files.write_bytes(path, save(plain, {"header": json.dumps(header)}), flush=True)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
@@ -66,14 +55,13 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
 
     Raises: ValueError naming the file when it is missing or broken.
     """
-    if not path.exists():
-        raise ValueError(f"{path}: not there; wanted a safetensors file")
+    files.regular(path, "wanted a safetensors file")
     try:
         with safe_open(path, "pt") as file:
             header = json.loads((file.metadata() or {}).get("header", "null"))
             return {k: file.get_tensor(k) for k in file.keys()}, header  # noqa: SIM118 (not a dict)
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path}: not a whole safetensors file ({error})") from None
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: found {error}, wanted a whole safetensors file") from None
 
 
 def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], origin: Path | str) -> None:
@@ -135,8 +123,34 @@ def load_state(
 ) -> dict[str, Any]:
     """Undo `save_state`, bit for bit, and return its header.   Raises: ValueError when the file does not fit."""
     tensors, header = load_tensors(path)
+    _check_header(path, header, optimisers, schedulers)
     for name, module in networks.items():
         load_weights(module, _take(tensors, f"net.{name}."), path)
+    try:
+        _restore(tensors, header, optimisers, schedulers)
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: found {error!r} in the optimisers' state, wanted {_CHECKPOINT}") from None
+    return header
+
+
+_CHECKPOINT = "a checkpoint of this training; --fresh begins anew"
+
+
+def _check_header(path: Path, header: Any, optimisers: Mapping, schedulers: Mapping) -> None:
+    """Raises: ValueError naming the field of a checkpoint's header that is missing or another."""
+    found = header if isinstance(header, dict) else {}
+    step, seconds = found.get("step"), found.get("seconds", 0)
+    sound = {
+        "step": isinstance(step, int) and step >= 0,
+        "seconds": isinstance(seconds, (int, float)) and 0 <= seconds < math.inf,
+        "groups": isinstance(found.get("groups"), dict) and set(found["groups"]) == set(optimisers),
+        "schedulers": isinstance(found.get("schedulers"), dict) and set(found["schedulers"]) == set(schedulers),
+    }
+    if wrong := [name for name, fine in sound.items() if not fine]:
+        raise ValueError(f"{path}: {wrong[0]}: found {str(found.get(wrong[0]))[:40]!r}, wanted {_CHECKPOINT}")
+
+
+def _restore(tensors: Mapping[str, Tensor], header: Mapping, optimisers: Mapping, schedulers: Mapping) -> None:
     for name, optimiser in optimisers.items():
         parameters = [p for g in optimiser.param_groups for p in g["params"]]
         state: dict[int, dict[str, Tensor]] = {}
@@ -156,4 +170,3 @@ def load_state(
         optimiser.load_state_dict({"state": state, "param_groups": groups})
     for name, scheduler in schedulers.items():
         scheduler.load_state_dict(header["schedulers"][name])
-    return header

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from dataclasses import dataclass
@@ -45,6 +44,7 @@ class DataMake:
     def run(self) -> int:
         from mavton_lite.config import SEED
         from mavton_lite.data.atelier import write_world
+        from mavton_lite.files import read_object
         from mavton_lite.world import counts, put_aside
 
         profile = get_profile(self.profile)
@@ -66,7 +66,7 @@ class DataMake:
         )  # fmt: skip
         what = " + ".join(f"{count:,} {split}" for split, count in n.items() if count)
         if manifest.exists():
-            megabytes = json.loads(manifest.read_text())["bytes"] / 1e6
+            megabytes = read_object(manifest, bytes=int)["bytes"] / 1e6
             print(f"{root}: {what} examples, {megabytes:,.0f} MB in files")
         else:
             print(f"{root}: part {self.shard} of {what} examples; others are missing")

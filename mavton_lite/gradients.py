@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from mavton_lite.files import appending
 from mavton_lite.traininglog import cut
 
 POINTS, SELDOM = 100, 5  # measurements in a training, and steps between two at least: each costs one or two steps more
@@ -77,7 +78,7 @@ class GradientLog:
         """Append what was measured."""
         fresh = not self.path.exists()
         content = {"step": step + 1} | {name: f"{value:.5g}" for name, value in row.items()}
-        with self.path.open("a", newline="", encoding="utf-8") as file:
+        with appending(self.path), self.path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(content))
             if fresh:
                 writer.writeheader()

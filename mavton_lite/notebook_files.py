@@ -6,10 +6,10 @@ import ast
 import copy
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from mavton_lite.files import read_json, write_text
 from mavton_lite.notebook_pictures import shrunk
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -21,13 +21,13 @@ def read(path: Path) -> dict:
 
     Raises: ValueError naming the file when it is missing or no notebook.
     """
+    notebook = read_json(path, "wanted a notebook")
     try:
-        notebook = json.loads(path.read_text(encoding="utf8"))
         for cell in notebook["cells"]:
             cell["source"] = "".join(cell["source"])
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such notebook") from None
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+            if not isinstance(cell["cell_type"], str) or not all(isinstance(tag, str) for tag in tags(cell)):
+                raise TypeError("a cell's type or tags are no texts")
+    except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: not a notebook ({type(error).__name__}: {error})") from None
     return notebook
 
@@ -37,9 +37,7 @@ def write(path: Path, notebook: dict) -> None:
     lined = copy.deepcopy(notebook)
     for cell in lined["cells"]:
         cell["source"] = cell["source"].splitlines(keepends=True)
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial.ipynb")
-    partial.write_text(json.dumps(lined, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf8")
-    os.replace(partial, path)
+    write_text(path, json.dumps(lined, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
 
 
 def tags(cell: dict) -> list[str]:
@@ -56,7 +54,11 @@ def parameters(notebook: dict, name: str = "notebook") -> dict[str, object]:
     if len(cells) > 1:
         raise ValueError(f"{name}: {len(cells)} cells are tagged 'parameters'; wanted one")
     declared: dict[str, object] = {}
-    for statement in ast.parse(cells[0]["source"]).body if cells else ():
+    try:
+        statements = ast.parse(cells[0]["source"]).body if cells else []
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # a NUL; nested too deeply
+        raise ValueError(f"{name}: the parameters cell is no Python ({error})") from None
+    for statement in statements:
         try:
             (target,) = statement.targets if isinstance(statement, ast.Assign) else (statement.target,)
             declared[target.id] = ast.literal_eval(statement.value)

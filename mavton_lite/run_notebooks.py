@@ -18,6 +18,7 @@ from pathlib import Path
 
 from mavton_lite import notebook_files as files
 from mavton_lite.config import data_dir, get_profile, project_root, runs_dir
+from mavton_lite.files import write_text
 
 # Which notebooks read what others wrote; the rest are independent.
 NEEDS: dict[str, tuple[str, ...]] = {
@@ -215,9 +216,7 @@ def _one(job: Job, execution, profile: str) -> None:
         if profile == "lite":
             files.write(job.source, files.committed(executed, profile))
         stamp = {"digest": job.digest, "made": _made(job.name, profile)}
-        scratch = folder / f".{job.name}.json.partial"
-        scratch.write_text(json.dumps(stamp, indent=1) + "\n", encoding="utf8")
-        os.replace(scratch, folder / f"{job.name}.json")
+        write_text(folder / f"{job.name}.json", json.dumps(stamp, indent=1) + "\n")
         failed.unlink(missing_ok=True)
         job.state = "ran"
     except Interrupted:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from torch import nn
 from mavton_lite import checkpoint
 from mavton_lite.config import Profile
 from mavton_lite.experiments import Experiment, get_experiment
+from mavton_lite.files import read_object, sweep
 from mavton_lite.models.tryon import TryOnPipeline
 from mavton_lite.stages import build_network, settings_of, stage_of, structure_of
 
@@ -44,7 +48,7 @@ def data_digest(root: Path) -> str | None:
     """
     manifest, pairs = Path(root) / "manifest.json", Path(root) / "train_pairs.txt"
     if manifest.exists():
-        examples = checkpoint.read_json(manifest).get("sha256", {})
+        examples = read_object(manifest, sha256=dict)["sha256"]
         return checkpoint.digest({k: v for k, v in examples.items() if k.startswith("train/")})
     return checkpoint.file_digest(pairs) if pairs.exists() else None
 
@@ -77,12 +81,13 @@ def finished_weights(folder: Path, experiment: Experiment) -> Path:
 
 
 def _weights_digest(weights: Path) -> str:
-    return checkpoint.read_json(weights.with_name("final.json"))["weights_sha256"]
+    return read_object(weights.with_name("final.json"), weights_sha256=str)["weights_sha256"]
 
 
 def _other_structure(folder: Path, experiment: Experiment, profile: Profile) -> str:
     """Dotted names of settings that a training does not share with the profile; some change no weight's shape."""
-    wanted, found = structure_of(experiment, profile), checkpoint.read_json(folder / "config.json")["settings"]
+    wanted = structure_of(experiment, profile)
+    found = read_object(folder / "config.json", settings=dict)["settings"]
     return ", ".join(differing({k: found.get(k) for k in wanted}, wanted))
 
 
@@ -105,10 +110,30 @@ def finished(folder: Path, wanted: dict[str, Any]) -> Trained | None:
     """The finished training in a folder, if it is one and answers to that fingerprint."""
     if not all((folder / n).exists() for n in ("config.json", "final.json", "final.safetensors")):
         return None
-    if same_fingerprint(checkpoint.read_json(folder / "config.json"), wanted):
+    if same_fingerprint(read_object(folder / "config.json"), wanted):
         return None
-    card = checkpoint.read_json(folder / "final.json")
+    card = read_object(folder / "final.json", experiment=str, steps=int, seconds=(int, float), weights_sha256=str)
     return Trained(card["experiment"], folder, card["steps"], True, card["seconds"])
+
+
+def prepare_folder(folder: Path, wanted: dict[str, Any], resume: bool = True) -> None:
+    """Keep what a training of that fingerprint can go on with; move anything else aside, as `gmm.old-1`.
+
+    Raises: ValueError naming a config.json that is broken.
+    """
+    config = folder / "config.json"
+    sweep(folder)
+    if folder.exists() and any(folder.iterdir()):
+        differs = same_fingerprint(read_object(config), wanted) if config.exists() else ["config.json"]
+        if differs or not resume:
+            names = (folder.with_name(f"{folder.name}.old-{i}") for i in itertools.count(1))
+            aside = next(p for p in names if not p.exists())
+            os.replace(folder, aside)
+            why = f"another {', '.join(differs)}" if differs else "a fresh start was asked for"
+            warnings.warn(f"{folder}: holds a training with {why}; moved to {aside.name}, starting anew", stacklevel=3)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not config.exists():
+        checkpoint.write_json(config, wanted)
 
 
 def load(
@@ -125,7 +150,8 @@ def load(
         on = get_experiment(chosen.base)
         base = Path(base) if base else out / on.name
         networks.append(_read(on, profile, base))
-        if checkpoint.read_json(folder / "config.json")[on.stage] != _weights_digest(base / "final.safetensors"):
+        made_on = read_object(folder / "config.json", **{on.stage: str})[on.stage]
+        if made_on != _weights_digest(base / "final.safetensors"):
             raise ValueError(f"{folder}: was trained on another {stage_of(on).title} than {base}; train it again")
     ready = stage_of(chosen).assemble(chosen.apply(profile), *networks, *[None] * (2 - len(networks)))
     ready.to(device).to(memory_format=torch.channels_last)

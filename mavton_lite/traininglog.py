@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import signal
 import threading
 import time
@@ -14,6 +13,8 @@ from types import FrameType
 import torch
 from torch import Tensor
 
+from mavton_lite.files import appending, replacing
+
 
 def cut(path: Path, step: int) -> None:
     """Take the rows after `step` out of a log whose first column is the step; a log without rows goes."""
@@ -22,14 +23,12 @@ def cut(path: Path, step: int) -> None:
     with path.open(newline="", encoding="utf-8") as file:
         header, *rows = list(csv.reader(file)) or [[]]
     # a row cut short by a crash has too few cells
-    rows = [row for row in rows if len(row) == len(header) and int(row[0]) <= step]
+    rows = [row for row in rows if len(row) == len(header) and row[0].isdecimal() and int(row[0]) <= step]
     if not rows:
         path.unlink()
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([header, *rows])
-    os.replace(temporary, path)
 
 
 class TrainingLog:
@@ -79,7 +78,7 @@ class TrainingLog:
         self._sums, self._count, self.last_row = {}, 0, row
         if self.active:
             fresh = not self.path.exists()
-            with self.path.open("a", newline="", encoding="utf-8") as file:
+            with appending(self.path), self.path.open("a", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, list(row))
                 if fresh:
                     writer.writeheader()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,11 +16,13 @@ from mavton_lite.data.garment_picture import GarmentPicture, read_garment
 from mavton_lite.data.person import Person
 from mavton_lite.data.photo import Photo, Relabel, photo_to_sample
 from mavton_lite.data.sample import collate, to_unit
+from mavton_lite.files import replacing
 from mavton_lite.models.cpvton import TryOn
 from mavton_lite.models.gmm import Warp
 from mavton_lite.models.tryon import TryOnPipeline
 
 MODELS = {"mavton": "ma_vton", "cpvton": "cp_vton"}  # name on the command line -> experiment
+SAVED = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}  # ending -> Pillow's format
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,17 @@ class PhotoTryOn:
     def save(self, path: Path) -> Path:
         """Write the picture atomically; the ending says the format.   Raises: ValueError for an unknown ending."""
         path = Path(path)
-        if path.suffix.lower() not in Image.registered_extensions():
-            raise ValueError(f"{path}: cannot save a picture as {path.suffix!r}; wanted .png, .jpg or .webp")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-        try:
-            Image.fromarray(self.image).save(temporary, **({"quality": 95} if path.suffix != ".png" else {}))
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        kind = _kind_of(path)
+        with replacing(path) as temporary:
+            Image.fromarray(self.image).save(temporary, kind, **({"quality": 95} if kind != "PNG" else {}))
         return path
+
+
+def _kind_of(path: Path) -> str:
+    """Pillow's format for a file's ending.   Raises: ValueError for one that no picture is saved with here."""
+    if path.suffix.lower() not in SAVED:
+        raise ValueError(f"{path}: cannot save a picture as {path.suffix!r}; wanted .png, .jpg or .webp")
+    return SAVED[path.suffix.lower()]
 
 
 def load_model(
@@ -158,6 +160,8 @@ def try_on_photo(
     Face, hair, background and things held in front stay the photograph's own pixels, byte for byte.
     Raises: ValueError naming the file when photograph or garment cannot be used, or saying what is not installed.
     """
+    if out is not None:
+        _kind_of(Path(out))  # told before anything is worked out
     relabel = relabel_by(parse)
     garment = cloth if isinstance(cloth, GarmentPicture) else read_garment(cloth)
     pipeline = pipeline or load_model(model, checkpoints, profile, device)

@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from mavton_lite.config import Profile, data_dir
+from mavton_lite.files import read_text
 
 
 def prepare(profile: Profile, progress: bool = True) -> Path:
@@ -45,10 +46,10 @@ def put_aside(root: Path) -> Path | None:
     first = next((p for p in (root / "manifest.json", root / "journal.jsonl") if p.is_file()), None)
     if first is None:
         return None
-    text = first.read_text(encoding="utf-8")
     try:
+        text = read_text(first)
         found = json.loads(text if first.suffix == ".json" else text.partition("\n")[0])["world"]["version"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None  # whoever writes there will say what is wrong
     aside = root.with_name(f"{root.name}-v{found}")
     return root.rename(aside) if isinstance(found, int) and found < VERSION and not aside.exists() else None

@@ -6,7 +6,6 @@ kept under `runs/lessons`; a longer series begins with the pictures of a shorter
 
 from __future__ import annotations
 
-import os
 import re
 import zipfile
 import zlib
@@ -24,6 +23,7 @@ from mavton_lite.data.atelier import Stage, flat_lay, garment_of, person_of
 from mavton_lite.data.atelier.cloth import KINDS
 from mavton_lite.data.atelier.cut import NECKS, SLEEVES
 from mavton_lite.data.atelier.example import VERSION
+from mavton_lite.files import replacing
 
 SPLITS = ("train", "test")
 SLEEVE_NAMES: tuple[str, ...] = tuple(SLEEVES)
@@ -135,14 +135,8 @@ def _load(path: Path | None) -> dict[str, np.ndarray]:
 
 
 def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)
 
 
 def _bytes(values: np.ndarray) -> np.ndarray:

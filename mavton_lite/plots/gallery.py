@@ -5,10 +5,12 @@ from __future__ import annotations
 import html
 import os
 from pathlib import Path
+from urllib.parse import quote
 
 import pandas as pd
 
-from mavton_lite.plots.publish import STATUSES, Item, figures_dir, published, read_manifest, write_text
+from mavton_lite.files import write_text
+from mavton_lite.plots.publish import STATUSES, Item, figures_dir, published, read_manifest
 from mavton_lite.plots.style import FONT
 
 _PAGE = """<!doctype html>
@@ -88,14 +90,20 @@ def _article(item: Item, record: dict | None, folder: Path) -> str:
         body = f'<div class="wide">{_table(folder / f"{item.id}.csv")}</div>'
     else:
         alt = html.escape(item.title, quote=True)
-        body = f'<a href="{item.file}"><img loading="lazy" src="{item.file}" alt="{alt}"></a>'
-    files = ", ".join(f'<a href="{name}">{name}</a>' for name in (record["files"] if record else ()))
+        body = f'<a href="{_link(item.file)}"><img loading="lazy" src="{_link(item.file)}" alt="{alt}"></a>'
+    names = record["files"] if record else ()
+    files = ", ".join(f'<a href="{_link(name)}">{html.escape(name)}</a>' for name in names)
     note = f"<p>{html.escape(item.note)}</p>" if item.note else ""
     return (
         f'<article id="{item.id}"><p class="thesis">{html.escape(item.thesis)} '
         f'<span class="status">{item.status}</span></p>\n<h2>{html.escape(item.title)}</h2>\n{body}\n{note}'
         f'<p class="made">notebook {html.escape(item.notebook)}{": " + files if files else ""}</p></article>'
     )
+
+
+def _link(name: str) -> str:
+    """A file beside the page: no other scheme, and nothing that ends the attribute."""
+    return html.escape(quote(name), quote=True)
 
 
 def _table(path: Path) -> str:

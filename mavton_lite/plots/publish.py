@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
-import os
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from mavton_lite.config import Profile, project_root, runs_dir
+from mavton_lite.files import read_object, read_text, write_text
 from mavton_lite.plots import style
 
 STATUSES = {
@@ -57,12 +59,24 @@ def read_manifest(path: Path | None = None) -> dict[str, Item]:
     """
     path = path or project_root() / "figures" / "manifest.toml"
     items: dict[str, Item] = {}
-    for entry in tomllib.loads(path.read_text(encoding="utf8")).get("item", []):
+    try:
+        entries = tomllib.loads(read_text(path, "wanted a manifest")).get("item", [])
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ValueError(f"{path}: found broken TOML ({error}), wanted a manifest") from None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ValueError(f"{path}: item: found {str(entries)[:40]!r}, wanted tables [[item]]")
+    for entry in entries:
         name = entry.get("id", "an item without an id")
         try:
             item = Item(**entry)
         except TypeError as error:
             raise ValueError(f"{path}: {name}: {error}") from None
+        for field in dataclasses.fields(Item):
+            value, wanted = getattr(item, field.name), bool if field.name == "made" else str
+            if not isinstance(value, wanted):
+                raise ValueError(f"{path}: {name}: {field.name} is {str(value)[:40]!r}; wanted {wanted.__name__}")
+        if not re.fullmatch(r"[\w.-]+", item.id):
+            raise ValueError(f"{path}: {name[:40]!r} is no id; wanted letters, digits and dashes: it names files")
         if item.id in items:
             raise ValueError(f"{path}: {name} is listed twice")
         if item.status not in STATUSES:
@@ -83,8 +97,8 @@ def published(profile: str, item_id: str) -> dict | None:
     """What was recorded when that item was last made at that profile; None when it, or a file of it, is not there."""
     folder = figures_dir(profile)
     try:
-        record = json.loads((folder / "published" / f"{item_id}.json").read_text(encoding="utf8"))
-    except (OSError, json.JSONDecodeError):
+        record = read_object(folder / "published" / f"{item_id}.json", notebook=str, files=dict)
+    except ValueError:
         return None
     return record if all((folder / name).exists() for name in record["files"]) else None
 
@@ -128,14 +142,6 @@ def as_markdown(item: Item, table: pd.DataFrame) -> str:
     body = table.to_markdown(index=_has_index(table), disable_numparse=_texts_only(table))
     note = f"{item.status}: {item.note or STATUSES[item.status]}"
     return f"# {item.title}\n\nThesis {item.thesis}\n\n{body}\n\n*{note}*\n"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf8", newline="\n")
-    os.replace(partial, path)
 
 
 def _has_index(table: pd.DataFrame) -> bool:

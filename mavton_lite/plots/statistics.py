@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from mavton_lite.data.statistics import Statistics, table
-from mavton_lite.plots.publish import write_text
+from mavton_lite.files import write_text
 from mavton_lite.plots.style import COLOURS, INK
 
 COVERAGE = ("garment", "arms", "hair", "lower", "ground")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,8 @@ from pathlib import Path
 import matplotlib
 from matplotlib import font_manager
 from matplotlib.figure import Figure
+
+from mavton_lite.files import replacing
 
 FONT = Path(__file__).parent / "fonts" / "NotoSansSC-subset.ttf"
 FAMILIES = ["DejaVu Sans", "Noto Sans SC"]  # the second is asked only for glyphs the first lacks: Chinese
@@ -87,17 +88,13 @@ def save(figure: Figure, path: Path, dpi: int | None = None) -> Path:
     path = Path(path)
     if path.suffix not in _METADATA:
         raise ValueError(f"{path}: cannot save a figure as {path.suffix!r}; wanted one of {', '.join(_METADATA)}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    hashed = matplotlib.rc_context({"svg.hashsalt": RC["svg.hashsalt"]})
     try:
-        with _missing_glyphs_as_errors(), matplotlib.rc_context({"svg.hashsalt": RC["svg.hashsalt"]}):
+        with replacing(path) as partial, _missing_glyphs_as_errors(), hashed:
             metadata = _METADATA[path.suffix]
             figure.savefig(partial, format=path.suffix[1:], dpi=dpi or RC["savefig.dpi"], metadata=metadata)
-        os.replace(partial, path)
     except UserWarning as missing:
         raise ValueError(f"{path}: {missing}; plots/fonts/README.md says how to add a character") from None
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from mavton_lite.checkpoint import read_json, write_json
 from mavton_lite.data import Cached
 from mavton_lite.data.decode import read_picture
 from mavton_lite.data.sample import to_unit
+from mavton_lite.files import write_bytes
 from mavton_lite.metrics.predictors import Predict
 
 CASES = ("arm in front", "lettering", "stripes", "sleeve shorter", "long hair over cloth", "checks")
@@ -83,7 +83,4 @@ def _write(path: Path, pictures: Tensor) -> None:
     array = (strip * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     data = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(array)).save(data, "JPEG", quality=QUALITY, subsampling=0)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_bytes(data.getvalue())
-    os.replace(partial, path)
+    write_bytes(path, data.getvalue())

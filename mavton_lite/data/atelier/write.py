@@ -13,15 +13,19 @@ import multiprocessing
 import os
 import re
 import signal
+import threading
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from io import FileIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from mavton_lite import files
 from mavton_lite.config import SEED
 from mavton_lite.data.atelier.encode import FOLDERS, encode, index_of
 from mavton_lite.data.atelier.example import SPLITS, VERSION, World, draw_pair, garment_of, keypoints_of, person_of
@@ -30,6 +34,7 @@ from mavton_lite.data.facts import FACTS
 
 __all__ = ["SPLITS", "VERSION", "World", "garment_of", "keypoints_of", "person_of", "write_world"]
 
+_WHOLE = f"every example written is whole, and {files.MENDED} (--workers 1 takes least)"
 _WAITING = 4  # pairs handed out ahead, per process
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
@@ -66,7 +71,7 @@ def write_world(
     root = Path(root)
     manifest = root / "manifest.json"
     if manifest.exists():
-        found = json.loads(manifest.read_text())
+        found = files.read_object(manifest, world=dict, counts=dict, bytes=int, sha256=dict)
         _same_world(manifest, found["world"], world.card())
         if found["counts"] == counts:
             return manifest
@@ -76,8 +81,9 @@ def write_world(
     done = _done(root, world, counts)
     mine = [(s, p) for s in counts for p in range(counts[s] // 2) if p % parts == part - 1]
     todo = [(s, p) for s, p in mine if not {2 * p, 2 * p + 1} <= done[s]]
+    path = root / _journal_name(part, parts)
     with (
-        _open_journal(root / _journal_name(part, parts), world) as journal,
+        _open_journal(path, world) as journal,
         tqdm(
             total=2 * len(mine),
             initial=2 * (len(mine) - len(todo)),
@@ -87,8 +93,7 @@ def write_world(
         ) as bar,
     ):
         for lines in _run(todo, world, root, workers):
-            journal.write("".join(lines))
-            journal.flush()
+            _append(journal, path, "".join(lines))
             bar.update(len(lines))
     if todo:
         done = _done(root, world, counts)
@@ -119,7 +124,7 @@ def _run(todo: list[tuple[str, int]], world: World, root: Path, workers: int | N
     jobs, waiting = iter(todo), set()
     # Spawned, not forked: the caller may hold threads and an accelerator.
     context = multiprocessing.get_context("spawn")
-    with _one_thread_each(), ProcessPoolExecutor(workers, context, initializer=_ignore_interrupts) as pool:
+    with _one_thread_each(), ProcessPoolExecutor(workers, context, initializer=_begin) as pool:
         try:
             while True:
                 for job in islice(jobs, _WAITING * workers - len(waiting)):
@@ -129,6 +134,8 @@ def _run(todo: list[tuple[str, int]], world: World, root: Path, workers: int | N
                 finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                 for job in finished:
                     yield job.result()
+        except BrokenProcessPool:
+            raise ChildProcessError(f"a worker process was killed, perhaps for want of memory; {_WHOLE}") from None
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
@@ -149,8 +156,14 @@ def _one_thread_each() -> Iterator[None]:
                 os.environ[key] = value
 
 
-def _ignore_interrupts() -> None:
+def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # after Ctrl-C the pair at hand is finished, and no other is begun
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()  # a killed parent cannot say that it is over
+    os._exit(1)
 
 
 def _write_pair(world: World, root: Path, split: str, pair: int) -> list[str]:
@@ -159,7 +172,7 @@ def _write_pair(world: World, root: Path, split: str, pair: int) -> list[str]:
     for example in draw_pair(world, split, pair):
         digest, size = hashlib.sha256(), 0
         for name, data in sorted(encode(example).items()):
-            _write(root / split / name, data)
+            files.write_bytes(root / split / name, data)
             digest.update(name.encode() + b"\0" + data)
             size += len(data)
         row = {"split": split, "index": example.index, "sha256": digest.hexdigest(), "bytes": size}
@@ -171,16 +184,23 @@ def _journal_name(part: int, parts: int) -> str:
     return "journal.jsonl" if parts == 1 else f"journal-{part}-of-{parts}.jsonl"
 
 
-def _open_journal(path: Path, world: World):
+def _open_journal(path: Path, world: World) -> FileIO:
     """Open a journal to append to; a line cut off by a crash is removed first."""
-    if path.exists():
-        whole = path.read_bytes()
-        os.truncate(path, whole.rfind(b"\n") + 1)
-    journal = path.open("a", encoding="utf-8")
+    with files.appending(path):
+        if path.exists():
+            whole = path.read_bytes()
+            os.truncate(path, whole.rfind(b"\n") + 1)
+        journal = path.open("ab", buffering=0)  # nothing is left in a buffer to fail a second time
     if not journal.tell():
-        journal.write(json.dumps({"world": world.card()}) + "\n")
-        journal.flush()
+        _append(journal, path, json.dumps({"world": world.card()}) + "\n")
     return journal
+
+
+def _append(journal: FileIO, path: Path, text: str) -> None:
+    left = text.encode()
+    with files.appending(path):
+        while left:  # the last write before a disk is full is a short one
+            left = left[journal.write(left) :]
 
 
 def _journal_rows(root: Path, world: World) -> Iterator[dict[str, Any]]:
@@ -190,11 +210,22 @@ def _journal_rows(root: Path, world: World) -> Iterator[dict[str, Any]]:
             for k, line in enumerate(journal):
                 if not line.endswith(b"\n"):
                     break  # cut off by a crash, or another part is writing it
-                row = json.loads(line)
+                try:
+                    row = json.loads(line)
+                    sound = isinstance(row["world"], dict) if k == 0 else _is_row(row)
+                except (ValueError, KeyError, TypeError, RecursionError):
+                    sound = False
+                if not sound:
+                    raise ValueError(f"{path}, line {k + 1}: found {line[:40]!r}, wanted what was written there")
                 if k == 0:
                     _same_world(path, row["world"], world.card())
                 else:
                     yield row
+
+
+def _is_row(row: dict[str, Any]) -> bool:
+    kinds = {"split": str, "index": int, "sha256": str, "bytes": int, "facts": dict}
+    return all(isinstance(row[name], kind) for name, kind in kinds.items()) and row["index"] >= 0
 
 
 def _done(root: Path, world: World, counts: Mapping[str, int]) -> dict[str, set[int]]:
@@ -219,18 +250,17 @@ def _finish(root: Path, world: World, counts: Mapping[str, int]) -> None:
             if row["split"] == split and row["index"] < n:
                 facts[row["index"]], sizes[split][row["index"]] = json.dumps(row["facts"]) + "\n", row["bytes"]
                 digests[f"{split}/{row['index']}"] = row["sha256"]
-        _write(root / split / FACTS, "".join(facts).encode())
+        files.write_text(root / split / FACTS, "".join(facts))
         for folder in FOLDERS:  # what a killed process left
-            for path in (root / split / folder).glob(".*.tmp"):
-                path.unlink(missing_ok=True)
+            files.sweep(root / split / folder)
     for split, n in counts.items():
         names = {f"{split}_pairs": int(split != "train")} | ({} if split == "train" else {f"{split}_pairs_same": 0})
         for name, other in names.items():
             lines = "".join(f"{i:06d}_0.jpg {i ^ other:06d}_1.jpg\n" for i in range(n))
-            _write(root / f"{name}.txt", lines.encode())
+            files.write_text(root / f"{name}.txt", lines)
     ordered = {f"{s}/{i}": digests[f"{s}/{i}"] for s in counts for i in range(counts[s])}
     card = {"world": world.card(), "counts": dict(counts), "bytes": sum(map(sum, sizes.values())), "parts": PARTS}
-    _write(root / "manifest.json", json.dumps(card | {"sha256": ordered}, indent=0).encode())
+    files.write_text(root / "manifest.json", json.dumps(card | {"sha256": ordered}, indent=0))
 
 
 def _same_world(path: Path, found: dict, wanted: dict) -> None:
@@ -238,13 +268,3 @@ def _same_world(path: Path, found: dict, wanted: dict) -> None:
         raise ValueError(f"{path}: holds the world {found}, wanted {wanted}; choose another folder or remove this one")
 
 
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OSError(
-            error.errno, f"{error.strerror}; once that is mended, the same command goes on from here", str(path)
-        ) from None
