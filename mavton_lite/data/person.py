@@ -7,6 +7,7 @@ pixels and include both ends.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from mavton_lite.data.sample import COCO18
 
 POSE_CHANNELS = len(COCO18)
 AGNOSTIC_CHANNELS = 1 + 3 + POSE_CHANNELS  # 22
+LABELS = 256  # a parse is a picture of bytes
 HIPS = [COCO18.index("right hip"), COCO18.index("left hip")]
 
 
@@ -42,19 +44,26 @@ def represent(batch: dict, settings: PersonSettings | None = None) -> Person:
     """
     settings = settings or PersonSettings()
     image, parse, keypoints = _checked(batch)
-    garment = label_mask(parse, settings.garment_labels)  # (B, 1, H, W)
-    body = (parse > 0)[:, None] & ~label_mask(parse, settings.shape_ignores)  # (B, 1, H, W)
-    silhouette = blur_silhouette(body, settings.shape_grid)
-    pose = pose_maps(keypoints, parse.shape[1:], settings.pose_radius_px)
+    other = settings.matching_kept_labels
+    anybody = [label for label in range(1, LABELS) if label not in settings.shape_ignores]
+    groups = (settings.garment_labels, anybody, LOWER_BODY, settings.kept_labels, other or ())
+    garment, body, lower, kept, matched = label_masks(parse, *groups)  # each (B, 1, H, W)
 
-    def kept(labels: tuple[int, ...]) -> Tensor:
-        mask = label_mask(parse, labels)  # (B, 1, H, W)
+    def keep(colours: Tensor, mask: Tensor) -> None:
         if settings.lower_from_hips:
-            mask &= ~(label_mask(parse, LOWER_BODY) & above_hips(keypoints, parse.shape[1]))
-        return torch.where(mask, image, settings.kept_fill)  # (B, 3, H, W)
+            mask = mask & ~(lower & above_hips(keypoints, parse.shape[1]))
+        torch.where(mask, image, image.new_full((), settings.kept_fill), out=colours)  # (B, 3, H, W)
 
-    head, other = kept(settings.kept_labels), settings.matching_kept_labels
-    agnostic = torch.cat([silhouette, head, pose], 1)  # (B, 22, H, W)
+    # every channel is written where it stays: what is computed here is little beside what has to be stored
+    agnostic = image.new_empty(len(image), AGNOSTIC_CHANNELS, *parse.shape[1:])  # (B, 22, H, W)
+    silhouette, head, pose = agnostic[:, :1], agnostic[:, 1:4], agnostic[:, 4:]
+    silhouette.copy_(blur_silhouette(body, settings.shape_grid))
+    keep(head, kept)
+    _draw_squares(pose, keypoints, settings.pose_radius_px)
+    matching = agnostic
+    if other is not None:
+        matching = agnostic.clone()
+        keep(matching[:, 1:4], matched)
     return Person(
         agnostic=agnostic,
         silhouette=silhouette,
@@ -62,7 +71,7 @@ def represent(batch: dict, settings: PersonSettings | None = None) -> Person:
         pose=pose,
         worn_cloth=torch.where(garment, image, settings.worn_fill),  # (B, 3, H, W)
         worn_mask=garment.float(),
-        matching=agnostic if other is None else torch.cat([silhouette, kept(other), pose], 1),
+        matching=matching,
     )
 
 
@@ -79,10 +88,21 @@ def _checked(batch: dict) -> tuple[Tensor, Tensor, Tensor]:
 
 def label_mask(parse: Tensor, labels: tuple[int, ...]) -> Tensor:
     """Where a parse has one of some labels.   Shape: (B, H, W) -> (B, 1, H, W) bool."""
-    mask = torch.zeros_like(parse, dtype=torch.bool)
-    for label in labels:  # a handful of comparisons: no table to send to the device
-        mask |= parse == label
-    return mask[:, None]  # (B, 1, H, W)
+    return label_masks(parse, labels)[0]
+
+
+def label_masks(parse: Tensor, *groups: Iterable[int]) -> list[Tensor]:
+    """`label_mask` of up to eight groups of labels, for one look at the parse."""
+    table = _flags(tuple(map(tuple, groups)), parse.device)  # (LABELS,) uint8
+    flags = table.index_select(0, parse.flatten().long()).view(parse.shape)[:, None]  # (B, 1, H, W)
+    return [(flags & (1 << i)).bool() for i in range(len(groups))]
+
+
+@cache
+def _flags(groups: tuple[tuple[int, ...], ...], device: torch.device) -> Tensor:
+    """Of every label, bit i: is it in group i?   Shape: -> (LABELS,) uint8."""
+    bits = [sum(1 << i for i, labels in enumerate(groups) if label in labels) for label in range(LABELS)]
+    return torch.tensor(bits, dtype=torch.uint8, device=device)
 
 
 def above_hips(keypoints: Tensor, height: int) -> Tensor:
@@ -103,7 +123,7 @@ def blur_silhouette(body: Tensor, grid: tuple[int, int]) -> Tensor:
     h, w = body.shape[-2:]
     # Sums of grey levels and Pillow's weights are exact in double precision, so ties round as Pillow's do.
     exact = (torch.float32 if body.device.type == "mps" else torch.float64, body.device)
-    grey = body.to(exact[0]) * 255
+    grey = body.to(exact[0]).mul_(255)
     for rows, columns in (grid, (h, w)):  # reduced, then enlarged
         grey = _rounded(grey @ _pillow_bilinear(grey.shape[-1], columns, *exact).T)  # across
         grey = _rounded(_pillow_bilinear(grey.shape[-2], rows, *exact) @ grey)  # then down
@@ -111,7 +131,8 @@ def blur_silhouette(body: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 def _rounded(grey: Tensor) -> Tensor:
-    return (grey + 0.5).floor().clamp(0, 255)
+    # in place: it is a product that nobody else has; a mean of grey levels, so nothing lies outside of 0..255
+    return grey.add_(0.5).floor_()
 
 
 @cache
@@ -133,11 +154,22 @@ def pose_maps(keypoints: Tensor, size: tuple[int, int], radius_px: int) -> Tenso
     Source: CP-VTON's data loader (Pillow's `ImageDraw.rectangle`).
     Shape: (B, K, 3) x px, y px, confidence -> (B, K, H, W).
     """
-    xy = keypoints[..., :2]  # (B, K, 2)
-    there = (xy > 1).all(-1)[..., None]  # (B, K, 1)
-    centre = xy.floor()  # Pillow cuts x - r and x + r towards zero: the same inside the picture
-    first, last = centre - radius_px, centre + radius_px  # both inside the square
-    pixels = [torch.arange(n, device=xy.device, dtype=xy.dtype) for n in (size[1], size[0])]
-    across, down = ((p >= first[..., i, None]) & (p <= last[..., i, None]) for i, p in enumerate(pixels))
-    inside = (down & there)[..., :, None] & across[..., None, :]  # (B, K, H, W)
-    return torch.where(inside, 1.0, -1.0)
+    maps = keypoints.new_empty(*keypoints.shape[:2], *size)
+    _draw_squares(maps, keypoints, radius_px)
+    return maps
+
+
+def _draw_squares(maps: Tensor, keypoints: Tensor, radius_px: int) -> None:
+    """`pose_maps`, written into `maps`: few pixels of a map are not -1, so only these are computed."""
+    h, w = maps.shape[2:]
+    x, y = keypoints[..., 0], keypoints[..., 1]  # (B, K)
+    there = (x > 1) & (y > 1)
+    # Pillow cuts x - r and x + r towards zero: the same inside the picture
+    x, y = torch.where(there, x, 0.0).floor(), torch.where(there, y, 0.0).floor()
+    shows = there & (x <= w - 1 + radius_px) & (y <= h - 1 + radius_px)  # some of the square is in the picture
+    reach = torch.arange(-radius_px, radius_px + 1, device=maps.device)  # (2 r + 1,)
+    across = (x[..., None] + reach).clamp(0, w - 1).long()  # (B, K, 2 r + 1): what is cut falls on the border's pixels
+    down = (y[..., None] + reach).clamp(0, h - 1).long()
+    pixels = (down[..., :, None] * w + across[..., None, :]).flatten(2)  # (B, K, (2 r + 1)^2)
+    colour = torch.where(shows, 1.0, -1.0).to(maps.dtype)[..., None].expand_as(pixels)
+    maps.fill_(-1).view(*maps.shape[:2], h * w).scatter_(2, pixels, colour)

@@ -1,0 +1,1 @@
+"""What `make bench` measures: the package beside plain code of the same specification, as ratios."""
