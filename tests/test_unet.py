@@ -225,3 +225,19 @@ def test_series_of_gates_are_one_gate():
     torch.testing.assert_close(gate(x), once * gate.channel(once))
     with pytest.raises(ValueError, match="a map comes twice"):
         make_gate("cbam>channel", 8)
+
+
+@pytest.mark.parametrize("upsample", ["bilinear", "nearest"])
+def test_the_last_layers_short_cut_gives_what_the_layers_give(upsample):
+    """Mixing channels before enlarging is the same sum in another order, forwards and backwards."""
+    network = UNet(5, 4, 40, 3, upsample=upsample, final_norm=False).double()
+    x = torch.randn(2, 5, 16, 24, dtype=torch.float64)
+    found = []
+    for watched in (False, True):  # a layer that is watched is called
+        handle = network.up[-1].register_forward_hook(lambda *_: None) if watched else None
+        y = network(x)
+        found.append([y, *torch.autograd.grad(y.square().sum(), list(network.parameters()))])
+        if handle:
+            handle.remove()
+    for short, long in zip(*found, strict=True):
+        torch.testing.assert_close(short, long, rtol=1e-9, atol=1e-9)

@@ -74,8 +74,7 @@ class UNet(nn.Module):
         if self.bottleneck is not None:
             x = self.bottleneck(x)
         for level, conv in enumerate(self.up):
-            x = self._enlarge(F.relu(x))  # (B, c, 2 H, 2 W)
-            x = conv(x)
+            x = self._raise(F.relu(x), conv)  # (B, c', 2 H, 2 W)
             last = level == self.downs - 1
             if not last or self.final_norm:
                 x = instance_norm(x)
@@ -83,7 +82,29 @@ class UNet(nn.Module):
                 x = torch.cat([skips.pop(), x], 1)  # (B, 2 c, H, W)
         return x
 
+    def _raise(self, x: Tensor, conv: nn.Conv2d) -> Tensor:
+        """Enlarged, then convolved.   Shape: (B, c, H, W) -> (B, c', 2 H, 2 W)."""
+        taps = conv.weight[0, 0].numel() * conv.out_channels
+        watched = conv._forward_hooks or conv._forward_pre_hooks
+        if x.device.type != "cpu" or 2 * taps > conv.in_channels or watched:
+            return conv(self._enlarge(x))
+        return _mix_then_place(x, conv, self._enlarge)
+
     def _enlarge(self, x: Tensor) -> Tensor:
         # CP-VTON was trained with align_corners=False here; pictures' geometry (corner aligned) is the warp's business.
         corners = False if self.upsample == "bilinear" else None
         return F.interpolate(x, scale_factor=2, mode=self.upsample, align_corners=corners)
+
+
+def _mix_then_place(x: Tensor, conv: nn.Conv2d, enlarge: Callable[[Tensor], Tensor]) -> Tensor:
+    """`conv(enlarge(x))` for a convolution of few outputs and many inputs, in half the time on a CPU.
+
+    Enlarging treats every channel alike, so the channels may be mixed before it: one product for each output and tap of
+    the kernel, on a quarter of the pixels; each product, enlarged, is then added where its tap would have read it.
+    """
+    out, into, rows, columns = conv.weight.shape
+    # `fold` puts a tap to the other side of its middle than the one a convolution reads it from
+    kernel = conv.weight.flip(2, 3).permute(0, 2, 3, 1).reshape(out * rows * columns, into, 1, 1)
+    mixed = enlarge(F.conv2d(x, kernel).contiguous())  # (B, c' taps, 2 H, 2 W)
+    placed = F.fold(mixed.flatten(2), mixed.shape[2:], (rows, columns), padding=conv.padding)
+    return placed + conv.bias[:, None, None]
