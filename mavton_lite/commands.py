@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tyro.conf import Positional
 
@@ -43,24 +44,40 @@ class Train:
     seed: int | None = None
     device: str = "auto"
     devices: int = 1
+    """Processes on this machine, each with a GPU of its own (or on the CPU); they share every batch."""
+    nodes: int = 1
+    """Machines alike. Give the same command on each, with NODE_RANK=0, 1, ... and MASTER_ADDR, or leave that to SLURM or
+    torchrun; all must see the same --out and data."""
     precision: str | None = None
     """As Lightning Fabric names it, such as bf16-mixed; default: chosen by profile and device."""
+    steps: int | None = None
+    """Other than the profile's, such as 3 for a dry run."""
+    batch: int | None = None
+    """Of all processes together; other than the profile's, where memory is short."""
+    deterministic: bool = False
+    """Equal runs give equal bits on a GPU too, slower."""
+    hold_gb: float | None = None
+    """Keep a training set in memory up to this size (default: 2); a larger one is decoded step by step. 0: always."""
     fresh: bool = False
     """Begin again instead of resuming."""
 
     def run(self) -> int:
         from mavton_lite.config import SEED
-        from mavton_lite.experiments import get_experiment
+        from mavton_lite.experiments import get_experiment, retimed
 
         experiment = get_experiment(self.experiment)  # a slip of the pen is told before torch has loaded
         from mavton_lite.train import fit
 
         profile, data, out = _places(self.profile, self.data, self.out)
-        settings = {"seed": SEED if self.seed is None else self.seed, "device": self.device, "devices": self.devices}
-        settings |= {"precision": self.precision}
+        profile = retimed(profile, self.steps, self.batch)
+        fit = partial(
+            fit, seed=SEED if self.seed is None else self.seed, device=self.device, devices=self.devices,
+            nodes=self.nodes, precision=self.precision, repeatable=self.deterministic,
+            hold=None if self.hold_gb is None else int(self.hold_gb * 2**30),
+        )  # fmt: skip
         if experiment.base:
-            fit(experiment.base, profile, data, out, **settings)
-        fit(self.experiment, profile, data, out, **settings, resume=not self.fresh)
+            fit(experiment.base, profile, data, out)
+        fit(self.experiment, profile, data, out, resume=not self.fresh)
         print(f"{self.experiment}: {out / self.experiment}")
         return 0
 
@@ -88,9 +105,11 @@ class Evaluate:
     inception: Path | None = None
     """torch-fidelity's weights-inception-2015-12-05-6726825d.pth; default: $MAVTON_INCEPTION."""
     device: str = "cpu"
+    shard: str | None = None
+    """1/4 measures a quarter, on one of four machines that see the same --records; the last one to end joins them."""
 
     def run(self) -> int:
-        from mavton_lite import metrics
+        from mavton_lite import checkpoint, metrics
         from mavton_lite.data import open_dataset
         from mavton_lite.data.leak_free import leak_free
         from mavton_lite.experiments import get_experiment
@@ -98,16 +117,18 @@ class Evaluate:
         from mavton_lite.seeing import labeller_of
         from mavton_lite.trained import load_pipeline
 
-        name = self.experiment
+        shard, name = metrics.read_shard(self.shard) if self.shard else None, self.experiment
         if name.endswith(".safetensors"):
             from mavton_lite.tryon import load_model
             from mavton_lite.zoo import card_of, released_profile
 
             pipeline, profile = load_model(name, device=self.device), released_profile(card_of(Path(name)))
+            weights = checkpoint.file_digest(Path(name))
             name, data, base = Path(name).stem, _data(profile, self.data), None
         else:
             profile, data, out = _places(self.profile, self.data, self.out)
             pipeline, base = load_pipeline(name, profile, out, self.device), get_experiment(name).base
+            weights = checkpoint.file_digest(out / name / "final.safetensors")
         dataset = open_dataset(data, self.split, self.pairs, profile.size)
         warped = "paste_warped_cloth" if base == "gmm" else f"paste_{name}_warp"  # a floor of its own
         predictors = {
@@ -123,12 +144,22 @@ class Evaluate:
             if self.sets != "auto":
                 raise
             print(f"no distances of sets: {missing}", file=sys.stderr)
-        how = {"profile": profile, "protocol": self.pairs, "limit": self.limit, "device": self.device}
+        how: dict[str, Any] = {"profile": profile, "protocol": self.pairs, "limit": self.limit, "device": self.device}
         how |= {"progress": True, "sets": sets, "labeller": labeller_of(profile, self.device)}
         for examples in (dataset, leak_free(dataset)):
             if examples is None:
                 continue
-            found = [metrics.evaluate(p, examples, model=model, **how) for model, p in predictors.items()]
+            found = []
+            for model, predict in predictors.items():
+                if shard is None:
+                    found.append(metrics.evaluate(predict, examples, model=model, **how))
+                elif whole := metrics.evaluate_shard(
+                    predict, examples, shard, folder / "parts", weights, model=model, **how
+                ):
+                    found.append(whole)
+            if not found:
+                print(f"part {self.shard} is kept in {folder / 'parts'}; the others are not all there yet")
+                continue
             for record in found:
                 where = record.save(folder).parent
             rules = found[0].protocol

@@ -40,6 +40,19 @@ class Experiment:
         return getattr(self.apply(profile), f"train_{self.stage}")
 
 
+def retimed(profile: Profile, steps: int | None = None, batch: int | None = None) -> Profile:
+    """The profile with other lengths or batches of every training; None leaves them.   Raises: ValueError below 1."""
+    for name, value in (("steps", steps), ("batch", batch)):
+        if value is None:
+            continue
+        if value < 1:
+            raise ValueError(f"{name}: found {value}, wanted at least 1")
+        stages = [f.name for f in dataclasses.fields(profile) if f.name.startswith("train_")]
+        changed = {s: dataclasses.replace(getattr(profile, s), **{name: value}) for s in stages}
+        profile = dataclasses.replace(profile, **changed)
+    return profile
+
+
 def _replace(settings: Any, dotted: str, value: Any) -> Any:
     head, _, rest = dotted.partition(".")
     names = [f.name for f in dataclasses.fields(settings)]

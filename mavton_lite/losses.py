@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mavton_lite.config import LossSettings
+from mavton_lite.shares import summed
 from mavton_lite.weights import layer_names, trunk
 
 
@@ -54,11 +55,11 @@ def jaccard(logits: Tensor, labels: Tensor) -> Tensor:
         raise ValueError(f"wanted logits (B, C, H, W) and labels (B, H, W), got {logits.shape} and {labels.shape}")
     shares = logits.float().softmax(1)  # (B, C, H, W)
     at, classes = labels.flatten(), logits.shape[1]
-    truth = torch.bincount(at, minlength=classes)  # (C,): pixels of each class
+    truth = summed(torch.bincount(at, minlength=classes))  # (C,): pixels of each class
     hits = shares.gather(1, labels[:, None]).flatten(0, 2)  # (B * H, W)
     # row by row first: one by one into a single sum, the last of some million terms would be rounded away
-    right = shares.new_zeros(len(hits), classes).scatter_add(1, labels.flatten(0, 1), hits).sum(0)
-    either = shares.sum((0, 2, 3)) + truth - right
+    right = summed(shares.new_zeros(len(hits), classes).scatter_add(1, labels.flatten(0, 1), hits).sum(0))
+    either = summed(shares.sum((0, 2, 3))) + truth - right
     return 1 - (right / either)[truth > 0].mean()
 
 

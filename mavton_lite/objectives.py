@@ -17,6 +17,7 @@ from mavton_lite.experiments import Experiment
 from mavton_lite.losses import PerceptualLoss, bend, contrast, gan_discriminator, gan_generator, interval, l1, mask_loss
 from mavton_lite.models.build import build_discriminator, build_gmm, build_tom
 from mavton_lite.models.gmm import GMM, Warp
+from mavton_lite.shares import drawn
 
 
 @dataclass
@@ -138,7 +139,7 @@ def blurred_outline(agnostic: Tensor, noise: float) -> Tensor:
     if not noise:
         return agnostic
     silhouette, rest = agnostic[:, :1], agnostic[:, 1:]
-    coarse = noise * torch.randn(len(agnostic), 1, 8, 6, device=agnostic.device)
+    coarse = noise * drawn(torch.randn, len(agnostic), 1, 8, 6, device=agnostic.device)
     smooth = F.interpolate(coarse, silhouette.shape[-2:], mode="bilinear", align_corners=False)
     return torch.cat([(silhouette + smooth).clamp(-1, 1), rest], 1)
 

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-import os
 import time
-import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 from lightning_fabric import Fabric
 from torch import Tensor
 from tqdm import tqdm
 
 from mavton_lite import checkpoint
 from mavton_lite.config import SEED, Profile
+from mavton_lite.devices import BatchTooLarge, alone, deterministic, fabric_for
 from mavton_lite.experiments import Experiment, get_experiment
 from mavton_lite.feed import feed
 from mavton_lite.gradients import GradientLog, measure
 from mavton_lite.objectives import Objective, Turn
 from mavton_lite.schedule import build_scheduler, pace_of, seed_of
+from mavton_lite.shares import share_norms
 from mavton_lite.stages import build_network, build_objective, stage_of
-from mavton_lite.trained import Trained, fingerprint, finished, finished_weights, same_fingerprint
+from mavton_lite.trained import Trained, fingerprint, finished, finished_weights, prepare_folder
 from mavton_lite.traininglog import Stopper, TrainingLog
 
 
@@ -56,6 +54,8 @@ class Job:
     progress: bool
     deadline: float | None  # of time.monotonic()
     gradients: bool
+    repeatable: bool
+    hold: int | None  # bytes of examples kept in memory
     fingerprint: dict[str, Any]
 
 
@@ -68,7 +68,10 @@ def fit(
     seed: int = SEED,
     device: str = "auto",
     devices: int = 1,
+    nodes: int = 1,
     precision: str | None = None,
+    repeatable: bool = False,
+    hold: int | None = None,
     resume: bool = True,
     progress: bool = True,
     max_seconds: float | None = None,
@@ -81,50 +84,39 @@ def fit(
     `gradients`, which changes no weight, how hard each term pulls (gradients.csv, on one device only). What was trained
     with other settings, another seed or other data is moved aside, never overwritten. A stage that builds on another
     needs that one finished in `base` (default: its folder in `out`, such as `out/gmm`). On the CPU a run that
-    was stopped and resumed ends with the same bits. `devices` processes share each batch; `max_seconds` stops early and
-    saves. Of several processes that ask for the same training one does it and the others wait.
-    Raises: ValueError for unknown names, a missing base or a batch that cannot be shared; NonFiniteLoss;
+    was stopped and resumed ends with the same bits. On each of `nodes` machines `devices` processes share each batch, and
+    together take the steps that one would take; `repeatable`: with deterministic algorithms only. A training set of more
+    than `hold` bytes (2 GiB) is decoded step by step. `max_seconds` stops early and saves. Of several processes that ask for the
+    same training one does it and the others wait.
+    Raises: ValueError for unknown names, a missing base or a batch that cannot be shared; NonFiniteLoss; BatchTooLarge;
     KeyboardInterrupt, after saving.
     """
     started = time.monotonic()
     chosen, out = get_experiment(experiment), Path(out)
     base = Path(base) if base else out / chosen.base if chosen.base else None
-    batch = chosen.training(profile).batch
-    if devices < 1 or batch % devices:
-        raise ValueError(f"a batch of {batch} cannot be shared by {devices} devices")
+    batch, processes = chosen.training(profile).batch, devices * nodes
+    if devices < 1 or nodes < 1 or batch % processes:
+        raise ValueError(f"a batch of {batch} cannot be shared by {processes} devices")
     job = Job(
         chosen, profile, Path(data), out / chosen.name, base, seed, resume, progress,
-        None if max_seconds is None else started + max_seconds, gradients,
+        None if max_seconds is None else started + max_seconds, gradients, repeatable, hold,
         fingerprint(chosen, profile, data, seed, base),
     )  # fmt: skip
     if resume and (done := finished(job.folder, job.fingerprint)):
         return done
-    with _alone(job.folder):
+    with alone(job.folder):
         if resume and (done := finished(job.folder, job.fingerprint)):
             return done  # another process has made it meanwhile
-        return fabric_for(device, devices, precision).launch(_run, job)
-
-
-def _alone(folder: Path) -> contextlib.AbstractContextManager:
-    """Keeps other processes out of a training's folder; those that a launcher started belong together."""
-    if "LOCAL_RANK" in os.environ:
-        return contextlib.nullcontext()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder.with_name(f".{folder.name}.lock"))
-
-
-def fabric_for(device: str = "auto", devices: int = 1, precision: str | None = None) -> Fabric:
-    """Fabric on this machine's GPU (bf16 where nothing else is asked) or its CPU."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    precision = precision or ("bf16-mixed" if device.startswith("cuda") else "32-true")
-    kind, _, number = device.partition(":")
-    return Fabric(accelerator=kind, devices=[int(number)] if number else devices, precision=precision)
+        try:
+            return fabric_for(device, devices, precision, nodes).launch(_run, job)
+        except torch.OutOfMemoryError as error:
+            raise BatchTooLarge(chosen.name, batch, processes, job.folder) from error
 
 
 def _run(fabric: Fabric, job: Job) -> Trained:
     cuda = [fabric.device] if fabric.device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda):  # the caller's random numbers are not ours to use up
+    # the caller's random numbers are not ours to use up
+    with deterministic(job.repeatable), torch.random.fork_rng(devices=cuda):
         return _Training(fabric, job).run()
 
 
@@ -134,14 +126,14 @@ class _Training:
         self.step, self.seconds = 0, 0.0
         self.last = job.folder / "last.safetensors"
         if fabric.is_global_zero:
-            _prepare_folder(job)
+            prepare_folder(job.folder, job.fingerprint, job.resume)
         fabric.barrier()
         torch.manual_seed(job.seed)
         self.objective = self._build()
         self.bare = dict(self.objective.networks)
         pace = {name: pace_of(name, self.settings, job.experiment.apply(job.profile)) for name in self.bare}
         self.optimisers = {
-            name: torch.optim.Adam(network.parameters(), pace[name].lr, pace[name].betas)
+            name: torch.optim.Adam(network.parameters(), pace[name].lr, pace[name].betas, fused=True)
             for name, network in self.bare.items()
         }
         self.schedulers = {name: build_scheduler(o, pace[name]) for name, o in self.optimisers.items()}
@@ -150,7 +142,7 @@ class _Training:
         self.steppers = {name: pair[1] for name, pair in wrapped.items()}
         if self.last.exists():
             header = checkpoint.load_state(self.last, self.bare, self.optimisers, self.schedulers)
-            self.step, self.seconds = header["step"], header["seconds"]
+            self.step, self.seconds = header["step"], header.get("seconds", 0.0)
         watched = job.gradients and fabric.world_size == 1
         self.pulls = GradientLog(job.folder / "gradients.csv", self.step, self.settings.steps, watched)
 
@@ -162,6 +154,9 @@ class _Training:
             checkpoint.read_weights(finished_weights(self.job.base, on), {on.stage: base})
             torch.manual_seed(self.job.seed)  # building it used random numbers
         objective = build_objective(profile, experiment, base)
+        if self.fabric.world_size > 1:
+            for name, network in objective.networks.items():
+                objective.networks[name] = share_norms(network, self.fabric.device)
         for network in (*objective.networks.values(), *objective.helpers.values()):
             network.to(memory_format=torch.channels_last)  # 1.3 to 1.6 times as fast on a CPU
         for helper in objective.helpers.values():
@@ -176,7 +171,7 @@ class _Training:
         fetch = feed(
             self.job.data, self.job.profile.size, self.settings, self.job.seed,
             device=self.fabric.device, rank=self.fabric.global_rank, world=self.fabric.world_size,
-            progress=self.job.progress and self.fabric.is_global_zero,
+            progress=self.job.progress and self.fabric.is_global_zero, hold=self.job.hold,
         )  # fmt: skip
         main = self.job.experiment.stage  # the player of that name
         every, fabric = max(1, self.settings.steps // 500), self.fabric
@@ -191,7 +186,7 @@ class _Training:
                 network.train()
             while self.step < self.settings.steps:
                 rate = self.schedulers[main].get_last_lr()[0]
-                terms, loss = self._step(fetch(self.step), main)
+                terms, loss = self._step(self._fetch(fetch, log), main)
                 self.step += 1
                 self.seconds = time.monotonic() - began
                 row = log.add(self.step, rate, self.seconds, loss, terms)
@@ -212,10 +207,22 @@ class _Training:
             raise KeyboardInterrupt(f"{trained.experiment} is finished")
         return trained
 
+    def _fetch(self, fetch: Callable[[int], dict], log: TrainingLog) -> dict:
+        """The next batch; where the data set is gone, what was learnt so far is saved first."""
+        try:
+            return fetch(self.step)
+        except (OSError, ValueError) as error:
+            if not self.step or self.fabric.world_size > 1:  # of several, the others wait for this one's share
+                raise
+            log.flush()
+            self._save()
+            said = f"{error}; saved at step {self.step}: once that is mended, the same command goes on from here"
+            raise ValueError(said) from error
+
     def _step(self, batch: dict, main: str) -> tuple[dict[str, Tensor], Tensor]:
         """Every player's turn; the terms of all and the loss of the main one, detached."""
-        # whatever a network draws is a function of (seed, step, process): nothing to store in a checkpoint
-        torch.manual_seed(seed_of("noise", self.job.seed, self.step, self.fabric.global_rank))
+        # what is drawn is a function of (seed, step) and an example's place in the batch: nothing to store
+        torch.manual_seed(seed_of("noise", self.job.seed, self.step))
         terms: dict[str, Tensor] = {}
         total = torch.zeros(())
         turns, pulls = self.objective.turns(batch), {}
@@ -278,21 +285,3 @@ class _Training:
             self.last.unlink(missing_ok=True)
         self.fabric.barrier()
         return Trained(name, folder, self.step, True, self.seconds)
-
-
-def _prepare_folder(job: Job) -> None:
-    """Keep what this job can go on with; move anything else aside."""
-    folder = job.folder
-    if folder.exists() and any(folder.iterdir()):
-        config = folder / "config.json"
-        known = config.exists()
-        differs = same_fingerprint(checkpoint.read_json(config), job.fingerprint) if known else ["config.json"]
-        if differs or not job.resume:
-            names = (folder.with_name(f"{folder.name}.old-{i}") for i in itertools.count(1))
-            aside = next(p for p in names if not p.exists())
-            os.replace(folder, aside)
-            why = f"another {', '.join(differs)}" if differs else "a fresh start was asked for"
-            warnings.warn(f"{folder}: holds a training with {why}; moved to {aside.name}, starting anew", stacklevel=2)
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "config.json").exists():
-        checkpoint.write_json(folder / "config.json", job.fingerprint)

@@ -1,7 +1,10 @@
-"""Two processes on the CPU train one network: through Fabric, gradients in step."""
+"""Several processes on the CPU train one network: the same steps as one process takes, and one of them writes."""
 
+import os
+import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +13,16 @@ from trainings import rows, shortened
 from worlds import write_viton
 
 from mavton_lite import checkpoint
+from mavton_lite.config import SMOKE
+from mavton_lite.experiments import retimed
+from mavton_lite.feed import feed
+from mavton_lite.shares import SharedBatchNorm, share_norms
 from mavton_lite.train import fit
 
+TESTS = Path(__file__).parent
+NAMES = ("gmm", "ma_vton", "viton_coarse", "parser")
+STEPS = 4
+# run by each of two processes; `mavton train` does the same by its own launcher
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -19,45 +30,154 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 sys.path[:0] = [{tests!r}, {root!r}]
-from trainings import shortened
+from test_train_devices import NAMES, short
 from mavton_lite import checkpoint
 from mavton_lite.train import _Training, fit
 
-folder = Path({folder!r})
-finish = _Training._finish
+folder, data = Path({folder!r}), Path({data!r})
+finish, save_tensors = _Training._finish, checkpoint.save_tensors
 
 
 def finish_and_tell(self, log):  # what every process ended with, not only the one that saves
     name = f"{{self.job.experiment.name}}-{{self.fabric.global_rank}}.safetensors"
-    checkpoint.save_weights(folder / name, self.bare)
+    save_tensors(self.job.folder.parent / name, {{k: v for m in self.bare.values() for k, v in m.state_dict().items()}})
     return finish(self, log)
 
 
-_Training._finish = finish_and_tell
-for name in ("gmm", "ma_vton"):
-    fit(name, shortened(3, 2, silhouette_noise=0.0), Path({data!r}), folder, device="cpu", devices=2, progress=False)
+def save_and_tell(path, *rest):
+    with (folder / f"written-by-{{torch.distributed.get_rank()}}").open("a") as file:
+        file.write(f"{{path.parent.name}}/{{path.name}}\\n")
+    return save_tensors(path, *rest)
+
+
+_Training._finish, checkpoint.save_tensors = finish_and_tell, save_and_tell
+how = dict(device="cpu", devices=2, progress=False)
+for name in NAMES:
+    fit(name, short(), data, folder / "two", **how)
+fit("gmm", short(), data, folder / "begun_by_one", **how)
+fit("gmm", short(), data, folder / "begun_by_two", max_seconds=0, **how)
 """
+SECONDS = 600  # for a start of two processes on a busy machine; alone they take 15
 
 
-def test_two_processes_keep_one_network(tmp_path):
-    data = write_viton(tmp_path / "world", 6, 2)
-    tests, two = Path(__file__).parent, tmp_path / "two"
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT.format(tests=str(tests), root=str(tests.parent), folder=str(two), data=str(data)))
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
+def short():
+    """Smoke in four steps, with everything that is drawn at random or normalised over a batch."""
+    profile = retimed(shortened(STEPS, 2), STEPS, 4)
+    return replace(profile, viton=replace(SMOKE.viton, dropout=0.5))
+
+
+def by_one(folder, data, *names, **options):
+    for name in names:
+        fit(name, short(), data, folder, device="cpu", progress=False, **options)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_viton(tmp_path_factory.mktemp("world"), 6, 2)
+
+
+@pytest.fixture(scope="module")
+def one(data, tmp_path_factory):
+    return by_one(tmp_path_factory.mktemp("one"), data, *NAMES)
+
+
+@pytest.fixture(scope="module")
+def together(data, tmp_path_factory):
+    """What two processes did, each half of every batch: everything; the rest of a training; the beginning of one."""
+    folder = tmp_path_factory.mktemp("together")
+    begun = by_one(folder / "begun_by_one", data, "gmm", max_seconds=0)
+    assert (begun / "gmm/last.safetensors").exists()
+    script = folder / "script.py"
+    places = {"tests": str(TESTS), "root": str(TESTS.parent), "folder": str(folder), "data": str(data)}
+    script.write_text(SCRIPT.format(**places))
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 0, done.stderr[-3000:]
-    for name in ("gmm", "ma_vton"):
-        first, second = (checkpoint.load_tensors(two / f"{name}-{rank}.safetensors")[0] for rank in (0, 1))
-        for key, value in first.items():
-            if "running_" not in key:  # each process's batch norms saw their own half; the first one's are kept
-                assert torch.equal(value, second[key]), key
-        final = checkpoint.load_tensors(two / name / "final.safetensors")[0]
-        assert all(torch.equal(final[k], v) for k, v in first.items())
-    # The try-on network has no batch norm, so two halves of a batch are worth the whole. (Each process draws its own
-    # noise on the silhouettes, so that is off.)
-    quiet = shortened(3, 2, silhouette_noise=0.0)
-    fit("ma_vton", quiet, data, tmp_path / "one", device="cpu", progress=False, base=two / "gmm")
-    whole, halves = rows(tmp_path / "one/ma_vton"), rows(two / "ma_vton")
-    assert len(whole) == 3
+    return folder
+
+
+@pytest.fixture
+def two(together):
+    return together / "two"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_processes_take_the_steps_of_one(name, one, two):
+    whole, halves = rows(one / name), rows(two / name)
+    assert len(whole) == len(halves) == STEPS
     for a, b in zip(whole, halves, strict=True):
-        assert a == pytest.approx(b, rel=2e-3)
+        assert a == pytest.approx(b, rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_processes_keep_one_network(name, two):
+    first, second = (checkpoint.load_tensors(two / f"{name}-{rank}.safetensors")[0] for rank in (0, 1))
+    assert list(first) == list(second)
+    for key, value in first.items():
+        assert torch.equal(value, second[key]), key
+
+
+def test_only_the_first_process_writes(together):
+    written = (together / "written-by-0").read_text().split()
+    assert {f"{name}/final.safetensors" for name in NAMES} | {"gmm/last.safetensors"} <= set(written)
+    assert not (together / "written-by-1").exists()
+
+
+def test_a_training_goes_on_with_another_number_of_processes(data, one, together):
+    assert (together / "begun_by_two/gmm/last.safetensors").exists()
+    by_one(together / "begun_by_two", data, "gmm")
+    for name in ("begun_by_one", "begun_by_two"):
+        assert (together / name / "gmm/final.json").exists() and not list((together / name).glob("*.old-*"))
+        for a, b in zip(rows(one / "gmm"), rows(together / name / "gmm"), strict=True):
+            assert a == pytest.approx(b, rel=1e-4, abs=1e-6)
+
+
+def test_the_processes_share_every_epoch_without_loss_or_double(tmp_path):
+    data = write_viton(tmp_path / "world", 12, 2)
+    settings = replace(SMOKE.train_gmm, steps=9, batch=4)
+    shares = [feed(data, (64, 48), settings, 3, rank=rank, world=2) for rank in (0, 1)]
+    whole = feed(data, (64, 48), settings, 3)
+    epochs = []
+    for epoch in range(3):
+        seen = []
+        for step in range(3 * epoch, 3 * epoch + 3):
+            parts = [share(step)["name"] for share in shares]
+            assert [len(p) for p in parts] == [2, 2] and parts[0] + parts[1] == whole(step)["name"]
+            seen += parts[0] + parts[1]
+        assert sorted(seen) == sorted(f"{i:06}_0" for i in range(12))
+        epochs.append(tuple(seen))
+    assert len(set(epochs)) == 3  # shuffled anew
+
+
+def test_two_nodes_train_by_the_command_line(data, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mavton_lite", "train", "gmm", "--profile", "smoke", "--device", "cpu"]
+    command += ["--nodes", "2", "--steps", "3", "--batch", "4", "--data", str(data), "--out", str(tmp_path)]
+    places = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    places["PYTHONPATH"] = str(TESTS.parent)
+    running = [
+        subprocess.Popen(command, env=os.environ | places | {"NODE_RANK": str(rank)}, stderr=subprocess.PIPE, text=True)
+        for rank in (0, 1)
+    ]
+    for process in running:
+        _, said = process.communicate(timeout=SECONDS)
+        assert process.returncode == 0, said[-3000:]
+    one = fit("gmm", retimed(SMOKE, 3, 4), data, tmp_path / "one", device="cpu", progress=False)
+    for a, b in zip(rows(one.folder), rows(tmp_path / "gmm"), strict=True):
+        assert a == pytest.approx(b, rel=1e-4, abs=1e-6)
+
+
+def test_a_shared_norm_keeps_names_values_and_the_result_of_one_process():
+    torch.manual_seed(0)
+    plain = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4, momentum=0.3))
+    torch.nn.init.normal_(plain[1].weight)
+    before = {k: v.clone() for k, v in plain.state_dict().items()}
+    x = torch.randn(2, 3, 8, 8)
+    wanted = torch.nn.Sequential(*plain)(x)
+    plain.load_state_dict(before)
+    shared = share_norms(plain, torch.device("cpu"))
+    assert isinstance(shared[1], SharedBatchNorm) and shared[1].momentum == 0.3
+    assert list(shared.state_dict()) == list(before)
+    assert torch.equal(shared(x), wanted)

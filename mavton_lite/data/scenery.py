@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mavton_lite.shares import drawn
+
 GREY = (0.299, 0.587, 0.114)
 
 
@@ -34,18 +36,18 @@ def vary(image: Tensor, parse: Tensor, share: float = 1.0) -> tuple[Tensor, Tens
 
 def _coins(like: Tensor, share: float) -> Tensor:
     """True for about that share of a batch.   Shape: -> (B, 1, 1, 1) bool."""
-    return torch.rand(len(like), 1, 1, 1, device=like.device) < share
+    return drawn(torch.rand, len(like), 1, 1, 1, device=like.device) < share
 
 
 def _uniform(like: Tensor, low: float, high: float, *shape: int) -> Tensor:
-    return low + (high - low) * torch.rand(len(like), *shape, device=like.device)
+    return low + (high - low) * drawn(torch.rand, len(like), *shape, device=like.device)
 
 
 def reframed(image: Tensor, parse: Tensor) -> tuple[Tensor, Tensor]:
     """The camera nearer (up to half as near again), turned and moved; beyond the border the border goes on."""
     count, _, height, width = image.shape
     zoom = torch.exp(_uniform(image, -0.1, 0.4))  # (B,)
-    roll = 0.08 * torch.randn(count, device=image.device)
+    roll = 0.08 * drawn(torch.randn, count, device=image.device)
     across, down = _uniform(image, -0.2, 0.2), _uniform(image, -0.35, 0.1) * (1 - 1 / zoom.clamp(min=1.05))
     c, s, aspect = torch.cos(roll) / zoom, torch.sin(roll) / zoom, height / width
     theta = torch.stack([c, s * aspect, across, -s / aspect, c, down], 1).view(count, 2, 3)
@@ -70,7 +72,7 @@ def grounds(like: Tensor) -> Tensor:
     size, count = like.shape[2:], len(like)
     out = _uniform(like, -1, 1, 3, 1, 1).expand(-1, -1, *size)
     for cells, most in ((2, 0.8), (5, 0.7), (12, 0.5), (32, 0.3)):
-        coarse = torch.randn(count, 3, cells * 4 // 3, cells, device=like.device)
+        coarse = drawn(torch.randn, count, 3, cells * 4 // 3, cells, device=like.device)
         grey = coarse.mean(1, keepdim=True) * math.sqrt(3)
         coarse = torch.where(_coins(like, 0.5), grey, coarse)  # half of them differ in lightness alone
         smooth = F.interpolate(coarse, size, mode="bilinear", align_corners=False)
@@ -83,15 +85,15 @@ def recoloured(image: Tensor) -> Tensor:
     """Uneven light, a cast, other saturation, contrast, exposure, gamma, blur.   Shape: (B, 3, H, W) -> same."""
     count, size = len(image), image.shape[2:]
     unit = (image + 1) / 2
-    shade = F.interpolate(torch.randn(count, 1, 3, 2, device=image.device), size, mode="bilinear", align_corners=True)
+    shade = F.interpolate(drawn(torch.randn, count, 1, 3, 2, device=image.device), size, mode="bilinear", align_corners=True)
     unit = unit * torch.exp(0.25 * _uniform(image, 0, 1, 1, 1, 1) * shade)
-    unit = unit * (1 + 0.06 * torch.randn(count, 3, 1, 1, device=image.device))
+    unit = unit * (1 + 0.06 * drawn(torch.randn, count, 3, 1, 1, device=image.device))
     grey = (unit * unit.new_tensor(GREY).view(1, 3, 1, 1)).sum(1, keepdim=True)
     unit = torch.lerp(grey, unit, torch.exp(_uniform(image, -0.7, 0.4, 1, 1, 1)))
     middle = unit.mean((1, 2, 3), keepdim=True)
     unit = middle + (unit - middle) * torch.exp(_uniform(image, -0.4, 0.35, 1, 1, 1))
     unit = unit * torch.exp(_uniform(image, -0.5, 0.25, 1, 1, 1))
-    unit = unit.clamp(1e-3, 1) ** torch.exp(0.2 * torch.randn(count, 1, 1, 1, device=image.device))
+    unit = unit.clamp(1e-3, 1) ** torch.exp(0.2 * drawn(torch.randn, count, 1, 1, 1, device=image.device))
     soft = F.avg_pool2d(unit, 3, 1, 1, count_include_pad=False)
     unit = torch.lerp(unit, soft, _uniform(image, -0.5, 1, 1, 1, 1).clamp(min=0))  # a third of them stay sharp
     return unit * 2 - 1

@@ -10,6 +10,7 @@ from mavton_lite.metrics.predictors import (
     paste_flat_cloth,
     paste_warped_cloth,
 )
+from mavton_lite.metrics.shards import evaluate_shard, read_shard
 
 __all__ = [
     "Labeller",
@@ -17,7 +18,9 @@ __all__ = [
     "SetDistance",
     "copy_person",
     "evaluate",
+    "evaluate_shard",
     "from_pipeline",
     "paste_flat_cloth",
     "paste_warped_cloth",
+    "read_shard",
 ]

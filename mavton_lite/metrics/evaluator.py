@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,16 @@ from mavton_lite.metrics.texture import sharpness
 from mavton_lite.records import Protocol, Record, rounded
 
 
-@torch.no_grad()
+@dataclass
+class Measured:
+    """What some of an evaluation's batches gave, by the number of the batch."""
+
+    names: dict[int, list[str]] = field(default_factory=dict)
+    tags: dict[int, list[list[str]]] = field(default_factory=dict)
+    values: dict[int, dict[str, list[float | None]]] = field(default_factory=dict)
+    pictures: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)  # made, real
+
+
 def evaluate(
     predict: Predict,
     dataset: Any,
@@ -61,44 +71,96 @@ def evaluate(
     Raises: ValueError when the data set has no truth and there are no `sets`, no examples, or other pairs than
     `protocol` says.
     """
+    count = count_of(dataset, protocol, limit)
+    distance = LPIPS().to(device) if learned else None
+    chosen = range(-(-count // batch))
+    found = measure(predict, dataset, chosen, count, batch, model, profile, device, progress, distance, labeller, sets)
+    return record(found, dataset, count, model, profile, protocol, seed, distance, labeller, sets, notes, training)
+
+
+def source_of(dataset: Any) -> Any:
+    """The folder behind a data set that is held in memory or cut down to a subset."""
+    while hasattr(dataset, "dataset"):  # a `Cached` or a `LeakFree`
+        dataset = dataset.dataset
+    return dataset
+
+
+def count_of(dataset: Any, protocol: str, limit: int | None) -> int:
+    """How many images are to be measured.   Raises: ValueError as `evaluate` does."""
     if protocol not in ("paired", "unpaired"):
         raise ValueError(f"protocol: found {protocol!r}, wanted 'paired' or 'unpaired'")
-    source = dataset
-    while hasattr(source, "dataset"):  # a `Cached` or a `LeakFree`
-        source = source.dataset
-    given = getattr(source, "pairs", protocol)
+    given = getattr(source_of(dataset), "pairs", protocol)
     if given != protocol:
         raise ValueError(f"protocol: found {protocol!r}, but the data set's pairs are {given!r}")
     count = len(dataset) if limit is None else min(limit, len(dataset))
     if not count:
         raise ValueError("the data set is empty; wanted at least one example")
-    distance = LPIPS().to(device) if learned else None
-    values: dict[str, list[float | None]] = {}
-    names: list[str] = []
-    tags: list[list[str]] = []
-    pictures: list[tuple[Tensor, Tensor]] = []  # made, real
-    for indices in tqdm(list(_chunks(count, batch)), desc=f"evaluating {model}", disable=not progress):
-        examples = collate([dataset[i] for i in indices])
-        names += [f"{a} {b}" for a, b in zip(examples["name"], examples["cloth_name"], strict=True)]
-        tags += examples.pop("tags", [])
+    return count
+
+
+@torch.no_grad()
+def measure(
+    predict: Predict,
+    dataset: Any,
+    chosen: Sequence[int],
+    count: int,
+    batch: int,
+    model: str,
+    profile: Profile,
+    device: str | torch.device,
+    progress: bool,
+    distance: LPIPS | None,
+    labeller: Labeller | None,
+    sets: SetDistance | None,
+) -> Measured:
+    """The chosen ones of the batches that the first `count` images are cut into.   Raises: ValueError as `evaluate`."""
+    found = Measured()
+    for number in tqdm(chosen, desc=f"evaluating {model}", disable=not progress):
+        examples = collate([dataset[i] for i in range(number * batch, min((number + 1) * batch, count))])
+        found.names[number] = [f"{a} {b}" for a, b in zip(examples["name"], examples["cloth_name"], strict=True)]
+        found.tags[number] = examples.pop("tags", [])
         examples = {k: v.to(device) if torch.is_tensor(v) else v for k, v in examples.items()}
         known = "truth_image" in examples and "truth_parse" in examples
         if not known and sets is None:
             raise ValueError(
-                f"{protocol}: this data set does not know the true picture; only the Atelier does unpaired"
+                f"{getattr(source_of(dataset), 'pairs', 'this protocol')}: this data set does not know the true picture; only the Atelier does unpaired"
             )
         prediction = predict({k: v for k, v in examples.items() if not k.startswith("truth_")})
         if prediction.image is not None and not prediction.image.isfinite().all():
             raise ValueError(f"the prediction for {', '.join(examples['name'])} is not finite")
         if sets is not None and prediction.image is not None:
-            pictures.append((_as_bytes(prediction.image), _as_bytes(examples["image"])))
+            found.pictures[number] = _as_bytes(prediction.image), _as_bytes(examples["image"])
         measured = _measure(prediction, examples, profile, distance, labeller) if known else {}
-        for metric, numbers in measured.items():
-            values.setdefault(metric, []).extend(rounded(numbers.tolist()))
+        found.values[number] = {metric: rounded(numbers.tolist()) for metric, numbers in measured.items()}
+    return found
+
+
+def record(
+    found: Measured,
+    dataset: Any,
+    count: int,
+    model: str,
+    profile: Profile,
+    protocol: str,
+    seed: int,
+    distance: LPIPS | None,
+    labeller: Labeller | None,
+    sets: SetDistance | None,
+    notes: dict[str, Any] | None = None,
+    training: dict[str, Any] | None = None,
+) -> Record:
+    """The record of all batches, in their order whatever the order in which they were measured."""
+    order = sorted(found.names)
+    names = [name for number in order for name in found.names[number]]
+    tags = [tag for number in order for tag in found.tags[number]]
+    values: dict[str, list[float | None]] = {}
+    for number in order:
+        for metric, numbers in found.values[number].items():
+            values.setdefault(metric, []).extend(numbers)
     height, width = profile.size
     rules = Protocol(
         pairs=protocol,
-        split=getattr(source, "split", "test"),
+        split=getattr(source_of(dataset), "split", "test"),
         n=count,
         height=height,
         width=width,
@@ -115,18 +177,16 @@ def evaluate(
         set_extractor=sets.info.name if sets else "",
         set_extractor_sha256=sets.info.sha256 if sets else "",
     )
-    made, real = (torch.cat(p) for p in zip(*pictures, strict=True)) if pictures else ([], [])
-    whole = sets(made, real) if len(made) > 1 else {}  # one picture is no set
+    whole = {}
+    if sets is not None and found.pictures and len(names) > 1:  # one picture is no set
+        made, real = (torch.cat([found.pictures[number][side] for number in order]) for side in (0, 1))
+        whole = sets(made, real)
     return Record(model, rules, values, seed, commit(), notes or {}, tags or None, whole, training or {})
 
 
 def _as_bytes(pictures: Tensor) -> Tensor:
     """As they would be written to a file.   Shape: (B, 3, H, W) in [-1, 1] -> uint8."""
     return to_unit(pictures.float()).clamp(0, 1).mul(255).round().to(torch.uint8).cpu()
-
-
-def _chunks(count: int, size: int) -> Iterable[Sequence[int]]:
-    return (range(i, min(i + size, count)) for i in range(0, count, size))
 
 
 def _measure(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mavton_lite.config import VITONSettings
 from mavton_lite.models.gmm import PERSON_CHANNELS
+from mavton_lite.shares import dropout
 
 
 class Coarse(NamedTuple):
@@ -77,7 +78,7 @@ class EncoderDecoder(nn.Module):
         for level, (conv, norm) in enumerate(zip(self.up[:-1], self.up_norm, strict=True)):
             x = norm(conv(F.relu(x)))  # (B, c, 2 h, 2 w)
             if level == 0:
-                x = F.dropout(x, self.settings.dropout, self.training)
+                x = dropout(x, self.settings.dropout, self.training)
             x = torch.cat([x, skips.pop()], 1)  # (B, 2 c, 2 h, 2 w)
         painted = torch.tanh(self.up[-1](F.relu(x)))  # (B, 4, H, W)
         return Coarse(painted[:, 1:], painted[:, :1])
