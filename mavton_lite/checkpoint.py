@@ -22,8 +22,8 @@ from mavton_lite import files
 from mavton_lite.files import read_json
 
 __all__ = [
-    "digest", "file_digest", "load_state", "load_tensors", "load_weights", "read_json", "read_weights", "save_state",
-    "save_tensors", "save_weights", "write_json",
+    "check_fit", "digest", "file_digest", "load_state", "load_tensors", "load_weights", "read_json", "read_weights",
+    "save_state", "save_tensors", "save_weights", "write_json",
 ]  # fmt: skip
 
 
@@ -66,17 +66,30 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
 
 def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], origin: Path | str) -> None:
     """Copy weights into a module, every name and shape the same.   Raises: ValueError naming what differs."""
-    own = module.state_dict()
-    wrong = [f"missing {k}" for k in own if k not in tensors] + [f"unknown {k}" for k in tensors if k not in own]
-    wrong += [
-        f"{k} is {tuple(tensors[k].shape)}, wanted {tuple(v.shape)}"
-        for k, v in own.items()
-        if k in tensors and tensors[k].shape != v.shape
-    ]
+    _check_shapes(module, {k: tuple(v.shape) for k, v in tensors.items()}, origin)
+    module.load_state_dict(dict(tensors))
+
+
+def check_fit(path: Path, module: nn.Module) -> None:
+    """Compare what a file says of its tensors with a module's, and read none.
+
+    Raises: ValueError as `load_weights` does, or when it is no safetensors file.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            shapes = {k: tuple(file.get_slice(k).get_shape()) for k in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path}: found {error}, wanted a whole safetensors file") from None
+    _check_shapes(module, shapes, path)
+
+
+def _check_shapes(module: nn.Module, found: Mapping[str, tuple], origin: Path | str) -> None:
+    own = {k: tuple(v.shape) for k, v in module.state_dict().items()}
+    wrong = [f"missing {k}" for k in own if k not in found] + [f"unknown {k}" for k in found if k not in own]
+    wrong += [f"{k} is {found[k]}, wanted {v}" for k, v in own.items() if k in found and found[k] != v]
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise ValueError(f"{origin}: does not fit {type(module).__name__}: {'; '.join(wrong[:3])}{more}")
-    module.load_state_dict(dict(tensors))
 
 
 def _take(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

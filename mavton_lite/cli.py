@@ -14,6 +14,7 @@ from tyro.conf import arg, subcommand
 from mavton_lite.commands import Convert, Doctor, Evaluate, Figures, Models, Studio, Train, Tryon
 from mavton_lite.commands_data import Data
 from mavton_lite.commands_study import Study
+from mavton_lite.terminal import printable, speak_any_name
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Mavton:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run the command; exits 0, 1 for bad input, 2 for bad usage, 130 after Ctrl-C."""
+    speak_any_name()
     parsed = tyro.cli(
         Mavton,
         prog="mavton",
@@ -61,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    known = isinstance(error, OSError) and error.filename is not None and error.strerror
+    text = printable(" ".join((f"{error.filename}: {error.strerror}" if known else str(error)).split()))
     # a ValueError or a missing file is the reader's input and explains itself; anything else names its kind
     expected = isinstance(error, (ValueError, OSError)) and text
     return text if expected else f"{type(error).__name__}: {text} (--debug shows where)"

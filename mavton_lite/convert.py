@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from mavton_lite import checkpoint
+from mavton_lite import checkpoint, files
 from mavton_lite.config import PAPER, Profile, as_dict
 from mavton_lite.models.build import build_gmm, build_tom
 from mavton_lite.models.cpvton import TOM
@@ -74,7 +75,8 @@ def read_original(path: Path, network: GMM | TOM) -> GMM | TOM:
     missing = [k for k in wanted if k not in published and not k.endswith(_COUNTER)]
     wrong += [f"found no {k}, wanted one {tuple(wanted[k].shape)}" for k in missing]
     wrong += [f"found {k} {tuple(v.shape)}, wanted none" for k, v in published.items() if k not in wanted]
-    wrong += [f"found {k} that is not finite" for k, v in published.items() if k in wanted and not v.isfinite().all()]
+    if not wrong:  # before their shapes are right, nobody knows how large they are
+        wrong = [f"found {k} that is not finite" for k, v in published.items() if not v.isfinite().all()]
     if wrong:
         more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         kind = "try-on network" if isinstance(network, TOM) else "geometric matching module"
@@ -109,9 +111,13 @@ def _tom_places(network: TOM) -> dict[str, str]:
 
 
 def _state_dict(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise ValueError(f"{path}: found no such file, wanted a state dict such as gmm_final.pth")
     wanted = "wanted what torch.save(network.state_dict(), ...) writes"
+    size = files.regular(path, "wanted a state dict such as gmm_final.pth").stat().st_size
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > size:  # torch.save packs nothing
+            raise ValueError(f"{path}: found {unpacked:,} bytes packed into {size:,}, {wanted}")
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)  # never runs code of the file
     except Exception as error:  # a broken file can fail anywhere in the reader

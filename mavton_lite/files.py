@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 MENDED = "once that is mended, the same command goes on from here"
+MOST_PIXELS = 50_000_000  # of a picture: a telephone's largest; in colour 150 MB, and a few copies are made
 LARGEST_TEXT = 256 << 20  # bytes: the longest text of this project, a manifest of a million examples, is a third of it
 
 
@@ -66,6 +70,25 @@ def refused(path: Path, error: OSError) -> OSError:
     """An error of writing `path`, with its name and what to do."""
     reason = error.strerror or str(error)
     return error if MENDED in reason else OSError(error.errno, f"{reason}; {MENDED}", str(path))
+
+
+def open_picture(path: Path, kinds: Sequence[str], wanted: str) -> Image.Image:
+    """The completely decoded picture of a file of one of Pillow's `kinds`, of at most `MOST_PIXELS`.
+
+    Others are not tried: to draw a PostScript file Pillow would run a program.
+    Raises: ValueError naming the file, what was found and what was `wanted`.
+    """
+    regular(path, wanted)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # judged here, in our own words
+            with Image.open(path, formats=kinds) as picture:
+                if picture.width * picture.height > MOST_PIXELS:
+                    raise ValueError(f"{picture.width} x {picture.height} pixels, more than {MOST_PIXELS:,}")
+                picture.load()
+                return picture
+    except Exception as error:  # Pillow's plugins raise OSError, SyntaxError, struct.error, zlib.error and others
+        raise ValueError(f"{path}: found {error or type(error).__name__}, {wanted}") from error
 
 
 def sweep(folder: Path) -> None:

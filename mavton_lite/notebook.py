@@ -144,9 +144,14 @@ def seed_everything(seed: int = SEED) -> None:
 
 
 def threads() -> int:
-    """How many threads torch may use: `MAVTON_THREADS`, else the cores this process may run on, at most 16."""
-    if os.environ.get("MAVTON_THREADS"):
-        return int(os.environ["MAVTON_THREADS"])
+    """How many threads torch may use: `MAVTON_THREADS`, else the cores this process may run on, at most 16.
+
+    Raises: ValueError when `MAVTON_THREADS` is no number.
+    """
+    if given := os.environ.get("MAVTON_THREADS"):
+        if not given.isdecimal() or not 1 <= int(given) <= 1024:
+            raise ValueError(f"MAVTON_THREADS: found {given!r}, wanted a number from 1 to 1024")
+        return int(given)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, 16)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from mavton_lite.settings import PLAIN
+
 VERSION = 2  # 1 had no `schema`, no `sets`, no `training`, and a protocol without `_ADDED`
 _ADDED = ("subset", "outline_px", "parser_sha256", "set_extractor", "set_extractor_sha256")
 _DERIVED = ("summary", "by_case")  # recomputed from the values
@@ -36,6 +38,13 @@ def checked(content: Any) -> dict[str, Any]:
     _fields(protocol, _PROTOCOL, _ADDED if version == 1 else (), "protocol.")
     if protocol["pairs"] not in ("paired", "unpaired"):
         raise ValueError(f"protocol.pairs: found {protocol['pairs']!r}, wanted 'paired' or 'unpaired'")
+    named = {f"protocol.{k}": protocol.get(k, "all") for k in ("profile", "split", "subset")}
+    for where, name in {"model": content["model"], **named}.items():
+        if not PLAIN.fullmatch(name):
+            raise ValueError(f"{where}: found {name[:40]!r}, wanted letters, digits, dashes and dots: it names a file")
+    steps = content.get("training", {}).get("steps", 0)
+    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 0:
+        raise ValueError(f"training.steps: found {str(steps)[:40]!r}, wanted a number of steps")
     count = protocol["n"]
     if count < 1:
         raise ValueError(f"protocol.n: found {count}, wanted at least one image")

@@ -126,6 +126,8 @@ def run(
     Raises: ValueError as `plan` does.
     """
     get_profile(profile)
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"jobs: found {jobs}, wanted at least 1")
     todo = plan(profile, names, parameters, folder, needs)
     report = Report(todo)
     for job in todo:

@@ -26,6 +26,7 @@ from mavton_lite.data.folder import (
     stem,
 )
 from mavton_lite.data.viton import VITON
+from mavton_lite.terminal import printable
 
 PUBLISHED = ("train", "test")  # the splits that every data set has
 _DIGITS = re.compile(r"(\d+)")
@@ -40,7 +41,7 @@ class Problem:
     wanted: str
 
     def __str__(self) -> str:
-        return f"{self.path}: found {self.found}, wanted {self.wanted}"
+        return printable(f"{self.path}: found {self.found}, wanted {self.wanted}")
 
 
 @dataclass(frozen=True)

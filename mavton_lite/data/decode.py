@@ -6,12 +6,13 @@ what was wanted. Where a file has another size it is resampled: pictures and mas
 
 from __future__ import annotations
 
-import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from mavton_lite import files
 from mavton_lite.data.sample import LIP
 
 # BODY_25 index of each COCO-18 key point: BODY_25 has the middle of the hips at 8 and six points of the feet after 18.
@@ -22,18 +23,13 @@ MASK_THRESHOLD = 128  # JPEG masks hold many greys; this one and above is garmen
 WARP_STEPS_PER_PX = 64  # warps are stored in 1/64 of a cloth pixel
 WARP_NONE = -32768  # no garment visible here
 DEPTH_NONE = 65535  # nobody there
+LARGEST_POSE = 4 << 20  # bytes; a crowd with hands and faces takes a tenth of it
+LARGEST_ARRAYS = 128 << 20  # bytes, packed and unpacked; a warp of 1024 x 768 takes 6 MB
 
 
 def open_picture(path: Path) -> Image.Image:
     """The completely decoded picture of a file.   Raises: ValueError when it is missing, truncated or no picture."""
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-            return picture
-    except FileNotFoundError:
-        raise ValueError(f"{path}: found no such file, wanted a JPEG or PNG picture") from None
-    except Exception as error:  # Pillow's plugins raise OSError, SyntaxError, struct.error, zlib.error and others
-        raise ValueError(f"{path}: found {error or type(error).__name__}, wanted a readable JPEG or PNG") from error
+    return files.open_picture(path, ("JPEG", "PNG"), "wanted a readable JPEG or PNG")
 
 
 def _resized(picture: Image.Image, size: tuple[int, int], how: Image.Resampling) -> Image.Image:
@@ -96,12 +92,7 @@ def read_keypoints(path: Path, from_size: tuple[int, int], size: tuple[int, int]
     Raises: ValueError when the JSON is broken, has no person, or another number of key points.
     """
     wanted = f"wanted people[0].{POSE_KEYS[0]} (or {POSE_KEYS[1]}) with 54 or 75 numbers"
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"{path}: found no such file, wanted OpenPose key points") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: found broken JSON ({error}), {wanted}") from error
+    content = files.read_json(path, wanted, LARGEST_POSE)
     people = content.get("people") if isinstance(content, dict) else None
     if not isinstance(people, list) or not people or not isinstance(people[0], dict):
         raise ValueError(f"{path}: found no person, {wanted}")
@@ -112,7 +103,8 @@ def read_keypoints(path: Path, from_size: tuple[int, int], size: tuple[int, int]
     if not isinstance(numbers, list) or len(numbers) not in KEYPOINT_COUNTS:
         count = f"{len(numbers)} numbers" if isinstance(numbers, list) else repr(numbers)[:40]
         raise ValueError(f"{path}: found {count} in {key}, {wanted}")
-    if not all(isinstance(n, (int, float)) and abs(n) < 1e6 for n in numbers):  # NaN and infinity fail too
+    plain = (isinstance(n, (int, float)) and not isinstance(n, bool) for n in numbers)
+    if not all(plain) or not all(abs(n) < 1e6 for n in numbers):  # NaN and infinity fail too
         raise ValueError(f"{path}: found something else than finite numbers in {key}, {wanted}")
     points = np.array(numbers, np.float64).reshape(-1, 3)
     if (order := KEYPOINT_COUNTS[len(numbers)]) is not None:
@@ -135,11 +127,14 @@ def read_stored_warp(path: Path) -> np.ndarray:
 
 
 def _read_npz(path: Path, names: tuple[str, ...], wanted: str) -> list[np.ndarray]:
+    files.regular(path, wanted, LARGEST_ARRAYS)
     try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > LARGEST_ARRAYS:  # told before it is unpacked
+            raise ValueError(f"{unpacked:,} bytes when unpacked, more than {LARGEST_ARRAYS:,}")
         with np.load(path, allow_pickle=False) as arrays:
             return [arrays[name] for name in names]
-    except FileNotFoundError:
-        raise ValueError(f"{path}: found no such file, {wanted}") from None
     except Exception as error:  # zipfile, zlib, KeyError, ValueError (pickles are refused): all mean a bad file
         raise ValueError(f"{path}: found {error or type(error).__name__}, {wanted}") from error
 

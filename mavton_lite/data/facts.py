@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from mavton_lite.files import LARGEST_TEXT, regular
+
 FACTS = "examples.jsonl"  # in the folder of a split, a line an example
 
 
@@ -16,6 +18,7 @@ def read_facts(path: Path) -> Iterator[dict[str, Any]]:
     Raises: ValueError naming file and line where there is something else than facts with tags.
     """
     wanted = "wanted facts as the Atelier writes them: index, person, garment, tags"
+    regular(path, wanted, LARGEST_TEXT)
     try:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):

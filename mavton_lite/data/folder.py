@@ -19,6 +19,7 @@ from torch.utils.data import Dataset
 from mavton_lite.data import decode
 from mavton_lite.data.facts import FACTS, read_tags
 from mavton_lite.data.sample import Sample
+from mavton_lite.files import read_text
 
 Split = Literal["train", "test", "val", "hard"]  # published data sets have the first two
 Pairs = Literal["paired", "unpaired"]
@@ -72,10 +73,7 @@ def parse_pair(line: str) -> tuple[str, str]:
 
 def numbered_lines(path: Path) -> list[tuple[int, str]]:
     """The non-empty lines of a text file with their numbers from 1.   Raises: ValueError when it cannot be read."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: found {error}, wanted a list of pairs") from error
+    lines = read_text(path, "wanted a list of pairs").splitlines()
     return [(i, line) for i, line in enumerate(lines, 1) if line.strip()]
 
 

@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from mavton_lite.files import open_picture
+
+KINDS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 SMALLEST_PX = 32  # shorter side of a photograph that can hold a person
 
 
@@ -16,13 +19,10 @@ def read_photo(path: Path, smallest: int = SMALLEST_PX) -> np.ndarray:
     Shape: -> (H, W, 3) uint8.   Raises: ValueError naming the file when it is missing, broken or too small.
     """
     path = Path(path)
-    wanted = "wanted a photograph Pillow can read (JPEG, PNG, WebP, ...)"
-    if not path.is_file():
-        raise ValueError(f"{path}: found no such file, {wanted}")
+    wanted = "wanted a photograph: JPEG, PNG, WebP, TIFF, BMP or GIF"
+    picture = open_picture(path, KINDS, wanted)
     try:
-        with Image.open(path) as file:
-            file.load()
-            rgb = upright_rgb(file)
+        rgb = upright_rgb(picture)
     except Exception as error:  # Pillow's plugins raise OSError, SyntaxError, struct.error, DecompressionBombError ...
         raise ValueError(f"{path}: found {error or type(error).__name__}, {wanted}") from error
     if min(rgb.shape[:2]) < smallest:

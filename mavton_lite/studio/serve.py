@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 import webbrowser
 from pathlib import Path
 
@@ -26,6 +28,12 @@ TEMPLATE = """{%- extends 'voila/templates/lab/index.html.j2' -%}
   src: url("data:font/ttf;base64,FONT") format("truetype"); }
 body, .studio, .jupyter-widgets, .lm-TabBar-tabLabel { font-family: "FAMILY", system-ui, "DejaVu Sans", sans-serif; }
 </style>
+<script>  // a slider's handle takes the keyboard, but only its box has a name
+new MutationObserver(() => document.querySelectorAll(".widget-inline-hbox").forEach((box) => {
+  const handle = box.querySelector("[role=slider]:not([aria-label])"), label = box.querySelector("label");
+  if (handle && label) handle.setAttribute("aria-label", label.innerText);
+})).observe(document, { childList: true, subtree: true });
+</script>
 {%- endblock notebook_css -%}
 """
 
@@ -35,6 +43,8 @@ def command(folder: Path, port: int = PORT) -> list[str]:
 
     Raises: ValueError saying what to install when there is no Voila.
     """
+    if not 1 <= port <= 65535:
+        raise ValueError(f"port: found {port}, wanted 1 to 65535")
     if importlib.util.find_spec("voila") is None:
         from mavton_lite.doctor import extra
 
@@ -76,19 +86,45 @@ def page_template() -> str:
 
 
 def serve(port: int = PORT, browser: bool = True) -> int:
-    """Serve the page until interrupted, to this computer alone.   Raises: ValueError when there is no Voila."""
+    """Serve the page until interrupted, to this computer alone.
+
+    Raises: ValueError when there is no Voila, or the port cannot be had.
+    """
     with tempfile.TemporaryDirectory(prefix="mavton-studio-") as place:
         folder = Path(place)
         line = command(folder, port)
+        _can_be_had(port)
+        print("starting the studio ...", flush=True)
         server = subprocess.Popen(line, cwd=folder, env=write(folder))
         try:
-            address = f"http://127.0.0.1:{port}"
-            print(f"the studio is at {address} (Ctrl-C ends it)", flush=True)
-            if browser:
-                webbrowser.open(address)
+            while server.poll() is None and not _answers(port):
+                time.sleep(0.2)
+            if server.poll() is None:
+                address = f"http://127.0.0.1:{port}"
+                print(f"the studio is at {address} (Ctrl-C ends it)", flush=True)
+                if browser:  # not before there is something to see
+                    webbrowser.open(address)
             return server.wait()
         except KeyboardInterrupt:
             return 0
         finally:
             server.terminate()
             server.wait()
+
+
+def _can_be_had(port: int) -> None:
+    """Raises: ValueError when the port is no port, or another program has it; Voila would quietly take the next one."""
+    if not 1 <= port <= 65535:
+        raise ValueError(f"found the port {port}, wanted one from 1 to 65535")
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one just left is free
+        try:
+            trial.bind(("127.0.0.1", port))
+        except OSError as error:
+            why = error.strerror or error
+            raise ValueError(f"port {port} cannot be had ({why}); is the studio open already? else --port") from None
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
-import typing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,9 @@ from torch import nn
 from mavton_lite import checkpoint
 from mavton_lite.config import Profile, as_dict
 from mavton_lite.experiments import get_experiment
+from mavton_lite.files import read_object, regular
 from mavton_lite.models.tryon import TryOnPipeline
+from mavton_lite.settings import from_json
 from mavton_lite.stages import build_network, stage_of
 from mavton_lite.trained import load
 
@@ -88,7 +88,17 @@ def read_card(name: str, folder: Path | None = None) -> dict[str, Any]:
     folder = folder or ZOO
     if name not in released(folder):
         raise ValueError(f"no released model {name!r}; known: {', '.join(released(folder)) or 'none'}")
-    return checkpoint.read_json(folder / f"{name}.json")
+    return _card(folder / f"{name}.json")
+
+
+def _card(path: Path) -> dict[str, Any]:
+    card = read_object(path, experiment=str, profile=dict, sha256=str)
+    try:
+        get_experiment(card["experiment"])
+        released_profile(card)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return card
 
 
 def load_released(
@@ -100,14 +110,20 @@ def load_released(
     """
     folder = folder or ZOO
     card, weights = read_card(name, folder), folder / f"{name}.safetensors"
-    tensors, _ = checkpoint.load_tensors(weights)
-    if (found := checkpoint.file_digest(weights)) != card["sha256"]:
+    if (found := checkpoint.file_digest(regular(weights, "wanted the card's weights"))) != card["sha256"]:
         raise ValueError(f"{weights}: sha256 is {found}, its card says {card['sha256']}")
-    chosen, profile = get_experiment(card["experiment"]), released_profile(card)
-    base = build_network(get_experiment(chosen.base), profile) if chosen.base else None
-    ready = stage_of(chosen).assemble(profile, build_network(chosen, profile), base)
+    with torch.device("meta"):  # takes no memory, whatever sizes the card asks for
+        checkpoint.check_fit(weights, _built(card))
+    tensors, _ = checkpoint.load_tensors(weights)
+    ready = _built(card)
     checkpoint.load_weights(ready, {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}, weights)
     return ready.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
+
+
+def _built(card: dict[str, Any]) -> TryOnPipeline | nn.Module:
+    chosen, profile = get_experiment(card["experiment"]), released_profile(card)
+    base = build_network(get_experiment(chosen.base), profile) if chosen.base else None
+    return stage_of(chosen).assemble(profile, build_network(chosen, profile), base)
 
 
 def card_of(weights: Path) -> dict[str, Any]:
@@ -118,32 +134,15 @@ def card_of(weights: Path) -> dict[str, Any]:
     for wanted in (weights, weights.with_suffix(".json")):
         if not wanted.is_file():
             raise ValueError(f"{wanted}: found no such file; wanted NAME.safetensors and its card NAME.json beside it")
-    return checkpoint.read_json(weights.with_suffix(".json"))
+    return _card(weights.with_suffix(".json"))
 
 
 def released_profile(card: dict[str, Any]) -> Profile:
     """The profile a released model was trained with; settings the card does not know keep their defaults.
 
-    Raises: ValueError when the card has a setting this version does not.
+    Raises: ValueError when the card has a setting that this version does not know, or that cannot be.
     """
-    return _from_json(Profile, card["profile"], "profile")
-
-
-def _from_json(kind: Any, value: Any, path: str) -> Any:
-    """A settings dataclass from JSON, which has no tuples."""
-    if not dataclasses.is_dataclass(kind):
-        return _tuples(value)
-    fields = typing.get_type_hints(kind)
-    unknown = [k for k in value if k not in fields]
-    if unknown:
-        raise ValueError(
-            f"{path}: unknown settings {', '.join(unknown)}; the model wants a newer version of this package"
-        )
-    return kind(**{k: _from_json(fields[k], v, f"{path}.{k}") for k, v in value.items()})
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
+    return from_json(Profile, card["profile"], "profile")
 
 
 __all__ = ["card_of", "gradient_log", "load_released", "read_card", "release", "released", "released_profile"]

@@ -23,6 +23,7 @@ from mavton_lite.data.atelier.tags import Hidden, hidden_shares, is_hard, tags_o
 from mavton_lite.data.sample import COCO18
 
 VERSION = 3  # of the world: bump when the same seed would give other pictures
+TALLEST = 4096  # px; VITON-HD's pictures have 1024
 SPLITS = ("train", "test", "val", "hard")  # the order is part of the seed: new ones go to the end
 OPTIONS = ("coats", "dresses")
 HARD_PEOPLE = 12  # tries with one pair of garments before the garments are drawn again
@@ -50,6 +51,8 @@ class World:
     options: tuple[str, ...] = ()
 
     def __post_init__(self):
+        if self.height > TALLEST:
+            raise ValueError(f"size: found {self.height} x {self.width}, wanted a height of at most {TALLEST}")
         if self.height * 3 != self.width * 4 or self.height % 16 or self.height < 16:
             raise ValueError(
                 f"size: found {self.height} x {self.width}, wanted height : width = 4 : 3 and a height that 16 divides,"

@@ -35,6 +35,7 @@ from mavton_lite.data.facts import FACTS
 __all__ = ["SPLITS", "VERSION", "World", "garment_of", "keypoints_of", "person_of", "write_world"]
 
 _WHOLE = f"every example written is whole, and {files.MENDED} (--workers 1 takes least)"
+MOST = 1_000_000  # examples of a split
 _WAITING = 4  # pairs handed out ahead, per process
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
@@ -68,6 +69,8 @@ def write_world(
     part, parts = shard
     if not 1 <= part <= parts:
         raise ValueError(f"shard: found {part}/{parts}, wanted i/n with 1 <= i <= n")
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers: found {workers}, wanted at least 1")
     root = Path(root)
     manifest = root / "manifest.json"
     if manifest.exists():
@@ -105,6 +108,8 @@ def write_world(
 def _checked_counts(counts: Mapping[str, int]) -> dict[str, int]:
     """The splits that have examples.   Raises: ValueError naming a split whose count cannot be."""
     for split, n in counts.items():
+        if n > MOST:
+            raise ValueError(f"{split}: found {n} examples, wanted at most {MOST:,}: names have six digits")
         if n % 2 or n < 0 or (n < 2 and split in ("train", "test")):
             least = 2 if split in ("train", "test") else 0
             raise ValueError(

@@ -1,0 +1,164 @@
+"""Run a command, kill it at a random moment, look at what it left, start it again; in the end compare."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+from soak.intact import broken, visible_files
+from soak.parts import Part, outcome, prepare
+
+DIE = Path(__file__).with_name("die.py")
+PATIENCE_S = 1200  # a command that takes longer hangs
+MOMENT = ("by the clock", "at a change of a file")
+
+
+class Fault(AssertionError):
+    """Something that must not happen to whoever pulls the plug did."""
+
+
+@dataclass
+class Tally:
+    """What happened to one part."""
+
+    part: Part
+    kills: dict[str, int] = field(default_factory=lambda: dict.fromkeys(MOMENT, 0))
+    looked_at: int = 0  # files, over all kills
+    finished: int = 0  # runs that were killed and came to their end
+    compared: int = 0  # files that came out the same, over all of these
+    seconds: float = 0.0
+
+    @property
+    def killed(self) -> int:
+        """Kills, of both kinds."""
+        return sum(self.kills.values())
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a soak works, and with which copy of the project."""
+
+    scratch: Path
+    source: Path  # the project as it was when the soak began
+    data: Path | None = None
+    trained: Path | None = None
+
+    def start(self, part: Part, root: Path, variant: int, die_at: int, count: Path | None = None) -> subprocess.Popen:
+        """The part's command in a process group of its own."""
+        words = [w.format(root=root, data=self.data) for w in (*part.command, *part.variants[variant])]
+        own = {k: v for k, v in os.environ.items() if k not in ("MAVTON_DATA", "MAVTON_PROFILE")}
+        own |= {"MAVTON_ROOT": str(root), "PYTHONPATH": str(self.source), "SOAK_ROOT": str(root)}
+        own |= {"OMP_NUM_THREADS": "1", "MAVTON_THREADS": "1"}  # the same bits want the same number of threads
+        own |= {"SOAK_COUNT": str(count)} if count else {}
+        with (root.parent / f"{root.name}.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, str(DIE), str(die_at), *words], cwd=root, env=own, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+
+
+def soak(place: Place, part: Part, kills: int, rng: random.Random, say=print) -> Tally:
+    """Kill a part `kills` times, over as many runs as that takes, and finish every run.
+
+    Raises: Fault when a file is not whole, a run does not resume, or its outcome differs from the uninterrupted run's.
+    """
+    began, tally = time.monotonic(), Tally(part)
+    reference = place.scratch / part.name / "uninterrupted"
+    prepare(part, reference, place.source, place.trained)
+    count = reference.with_name("changes")
+    started = time.monotonic()
+    _end(place.start(part, reference, 0, 0, count), reference)
+    usual_s, changes, wanted = time.monotonic() - started, int(count.read_text()), outcome(part, reference)
+    if not wanted:
+        raise Fault(f"{reference}: nothing came of it")
+    say(f"{part.name}: uninterrupted in {usual_s:.0f} s, {changes} changes of files, {len(wanted)} results")
+    while tally.killed < kills:
+        root = place.scratch / part.name / f"killed-{tally.finished + 1}"
+        prepare(part, root, place.source, place.trained)
+        while tally.killed < kills and (moment := _die(place, part, root, tally, rng, usual_s, changes)):
+            tally.kills[moment] += 1
+            tally.looked_at += len(visible_files(root))
+            if wrong := broken(root):
+                raise Fault(f"killed {moment}, and half-written: {'; '.join(wrong)}")
+            say(f"{part.name}: killed {moment} ({tally.killed} of {kills}), every file whole")
+        _end(place.start(part, root, 0, 0), root)
+        found = outcome(part, root)
+        if differing := sorted(k for k in wanted.keys() | found.keys() if wanted.get(k) != found.get(k)):
+            raise Fault(f"{root}: not as the uninterrupted run: {', '.join(differing)}")
+        tally.finished += 1
+        tally.compared += len(found)
+        say(f"{part.name}: started again, finished, and {len(found)} results are the same")
+    tally.seconds = time.monotonic() - began
+    return tally
+
+
+def _die(
+    place: Place, part: Part, root: Path, tally: Tally, rng: random.Random, usual_s: float, changes: int
+) -> str | None:
+    """Start a run and kill it: at which moment; None when it came to its end first."""
+    moment = MOMENT[tally.killed % 2]
+    variant = rng.randrange(len(part.variants))
+    if moment == MOMENT[1]:
+        process = place.start(part, root, variant, rng.randint(1, changes))
+    else:
+        process = place.start(part, root, variant, 0)
+        delay = rng.uniform(0.1, 1.0) * usual_s
+        try:
+            process.wait(delay)
+        except subprocess.TimeoutExpired:
+            kill(process)
+            return moment
+    family = _wait(process, root)
+    if process.returncode == -signal.SIGKILL:
+        _end_all(family)
+        return moment
+    if process.returncode:
+        raise Fault(f"{root}: ended with {process.returncode}; see {root.name}.log")
+    return None
+
+
+def kill(process: subprocess.Popen) -> None:
+    """SIGKILL a process's whole group, and the groups that its kernels have of their own."""
+    family = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    _end_all(family)
+
+
+def _end_all(family: list[psutil.Process]) -> None:
+    for member in family:
+        try:
+            member.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(family, timeout=20)
+
+
+def _wait(process: subprocess.Popen, root: Path) -> list[psutil.Process]:
+    """Wait for a process that may kill its own group; returns its last known children, kernels among them."""
+    family: dict[int, psutil.Process] = {}
+    deadline = time.monotonic() + PATIENCE_S
+    while process.poll() is None:
+        try:
+            family |= {child.pid: child for child in psutil.Process(process.pid).children(recursive=True)}
+        except psutil.NoSuchProcess:
+            break
+        if time.monotonic() > deadline:
+            kill(process)
+            raise Fault(f"{root}: hangs; see {root.name}.log")
+        time.sleep(0.05)
+    process.wait()
+    return list(family.values())
+
+
+def _end(process: subprocess.Popen, root: Path) -> None:
+    _wait(process, root)
+    if process.returncode:
+        raise Fault(f"{root}: ended with {process.returncode}; see {root.with_name(root.name + '.log')}")
