@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import struct
-import zlib
-
 import numpy as np
 import pytest
 from drawn_person import DrawnBackend, drawing, keypoints
 from PIL import Image
+from uploads import content, head_only
 
 from mavton_lite.config import SMOKE
 from mavton_lite.data.photo_backend import BackendMissingError, Reading
@@ -22,25 +19,9 @@ from mavton_lite.studio.intake import WORKED_ON_PX, Upload, UploadError, read_up
 J = {name: i for i, name in enumerate(COCO18)}
 
 
-def content(picture: Image.Image, kind: str = "PNG", **how) -> bytes:
-    out = io.BytesIO()
-    picture.save(out, kind, **how)
-    return out.getvalue()
-
-
 @pytest.fixture(scope="module")
 def picture() -> Image.Image:
     return Image.fromarray(drawing(2.0)[0])  # 240 x 320
-
-
-def head_only(width: int, height: int) -> bytes:
-    """A PNG whose head promises a size that its few bytes do not hold."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 99)) + chunk(b"IEND", b"")
 
 
 def test_what_phones_and_programs_write_is_read(picture):

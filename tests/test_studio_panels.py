@@ -7,6 +7,9 @@ import datetime
 import html
 import io
 import re
+import socket
+import sys
+import urllib.request
 
 import numpy as np
 import pytest
@@ -174,3 +177,34 @@ def test_without_voila_the_command_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(serve.importlib.util, "find_spec", lambda name: True)
     line = serve.command(tmp_path, 1234)
     assert "--port=1234" in line and "--Voila.ip=127.0.0.1" in line
+
+
+def test_a_port_that_another_program_has_is_named(monkeypatch):
+    monkeypatch.setattr(serve, "command", lambda *_: ["false"])
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(ValueError, match=rf"port {other.getsockname()[1]} cannot be had .*else --port"):
+            serve.serve(other.getsockname()[1])
+    with pytest.raises(ValueError, match="found the port 70000, wanted one from 1 to 65535"):
+        serve.serve(70_000)
+
+
+def test_the_browser_is_opened_when_the_page_answers_and_not_before(monkeypatch, capsys, tmp_path):
+    opened = []
+
+    def open_(address):
+        urllib.request.urlopen(address, timeout=5).read()  # it does answer
+        opened.append(address)
+        raise KeyboardInterrupt  # Ctrl-C
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    line = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
+    monkeypatch.setattr(serve, "command", lambda *_: line)
+    monkeypatch.setattr(serve.webbrowser, "open", open_)
+    assert serve.serve(port) == 0 and opened == [f"http://127.0.0.1:{port}"]
+    assert f"the studio is at http://127.0.0.1:{port} (Ctrl-C ends it)" in capsys.readouterr().out
+    monkeypatch.setattr(serve, "command", lambda *_: [sys.executable, "-c", "import sys; sys.exit(3)"])
+    assert serve.serve(port) == 3 and len(opened) == 1, "a server that does not start is said by its own exit"

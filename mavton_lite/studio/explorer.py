@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import matplotlib
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor
 from mavton_lite.data.sample import COCO18
 from mavton_lite.plots.attention import enlarge, gate
 from mavton_lite.plots.colours import heat_over
-from mavton_lite.studio.panels import INK, as_bytes, enlarged, font, row, stacked
+from mavton_lite.studio.panels import GAP_PX, INK, as_bytes, enlarged, font, row, stacked
 from mavton_lite.studio.room import Room, Switch
 from mavton_lite.switching import ALL
 
@@ -157,6 +157,12 @@ class Explorer:
         return (f"{view.left} and {view.right} differ by {float(apart.mean()):.3f} on average and by "
                 f"{float(apart.max()):.2f} at most, of a range of 1.")  # fmt: skip
 
+    def compared(self, view: View, height: int = 200) -> np.ndarray:
+        """`swipe` and `difference` side by side, for a page without a kernel."""
+        left, right = self.swipe(view, height), self.difference(view, height)
+        gap = np.full((left.shape[0], GAP_PX, 3), 255, np.uint8)
+        return np.concatenate([left, gap, right], 1)
+
     def _apart(self, view: View) -> Tensor:
         return (self.result(view, view.left) - self.result(view, view.right)).abs().mean(0) / 2  # (H, W)
 
@@ -170,15 +176,9 @@ class Explorer:
     def answer(self, view: View, height: int = 384) -> np.ndarray:
         """Who answers that place: bright where most. A ring is the strongest, a cross where the warp reads."""
         network, person, garment = self._pair(view)
-        if view.answers not in ANSWERS:
-            raise ValueError(f"found the answers {view.answers!r}, wanted one of {', '.join(ANSWERS)}")
-        matches = self.room.matches(network, person, garment)
         on_garment = view.answers == ANSWERS[0]
-        maps = matches.garment if on_garment else matches.person
-        rows, columns = maps.shape[:2]
-        if not (0 <= view.row < rows and 0 <= view.column < columns):
-            raise ValueError(f"found the place {view.row, view.column}, wanted one of {rows} x {columns}")
-        asked = maps[view.row, view.column].cpu().numpy()  # (h, w)
+        asked = self._asked(view).cpu().numpy()
+        rows, columns = asked.shape
         shown = self.room.garments[garment]["cloth"] if on_garment else self.room.people[person]["image"]
         large = enlarged(shown, height) / 255
         heat = heat_over(large, enlarge(asked, large.shape[:2]), float(asked.min()), float(asked.max()), HEAT)
@@ -187,13 +187,45 @@ class Explorer:
         best = np.unravel_index(asked.argmax(), asked.shape)
         _mark(draw, (best[1] + 0.5) * wide / columns, (best[0] + 0.5) * tall / rows, "ring")
         if on_garment:
-            grid = self.room.seen(network, person, garment).warp.grid[0]  # (H, W, 2)
-            at = (view.row + 0.5) * grid.shape[0] / rows, (view.column + 0.5) * grid.shape[1] / columns
-            x, y = grid[int(at[0]), int(at[1])].tolist()
-            _mark(draw, (x + 1) / 2 * (wide - 1), (y + 1) / 2 * (tall - 1), "cross")
+            x, y = self._read(view)
+            _mark(draw, x * (wide - 1), y * (tall - 1), "cross")
         else:
             self._frame(picture, view)
         return np.asarray(picture)
+
+    def how_answered(self, view: View) -> str:
+        """The answer in words."""
+        asked = self._asked(view)
+        if view.answers == ANSWERS[0]:
+            (rows, columns), (x, y) = asked.shape, self._read(view)
+            there = asked[min(int(max(y, 0) * rows), rows - 1), min(int(max(x, 0) * columns), columns - 1)]
+            return (f"The strongest correlation is {float(asked.max()):.2f}, at the cross it is {float(there):.2f}, "
+                    f"on average {float(asked.mean()):.2f}.")  # fmt: skip
+        own = float(asked[view.row, view.column])
+        return f"The strongest answer has {float(asked.max()):.0%} of the attention, the asking place itself {own:.0%}."
+
+    def _asked(self, view: View) -> Tensor:
+        """The answers to one place.   Shape: -> (h, w)."""
+        if view.answers not in ANSWERS:
+            raise ValueError(f"found the answers {view.answers!r}, wanted one of {', '.join(ANSWERS)}")
+        matches = self.room.matches(*self._pair(view))
+        maps = matches.garment if view.answers == ANSWERS[0] else matches.person
+        rows, columns = maps.shape[:2]
+        if not (0 <= view.row < rows and 0 <= view.column < columns):
+            raise ValueError(f"found the place {view.row, view.column}, wanted one of {rows} x {columns}")
+        return maps[view.row, view.column]
+
+    def _read(self, view: View) -> tuple[float, float]:
+        """Where on the garment the finished warp reads for the asking place: shares of width and height."""
+        grid, (rows, columns) = self.room.seen(*self._pair(view)).warp.grid[0], self.grid()  # (H, W, 2)
+        at = (view.row + 0.5) * grid.shape[0] / rows, (view.column + 0.5) * grid.shape[1] / columns
+        x, y = grid[int(at[0]), int(at[1])].tolist()
+        return (x + 1) / 2, (y + 1) / 2
+
+    def asked(self, view: View, height: int = 288) -> np.ndarray:
+        """The asking place and everybody's answers side by side, for a page without a kernel."""
+        answers = [(name, self.answer(replace(view, answers=name), height)) for name in ANSWERS]
+        return row([("who asks", self.body(view, height)), *answers])
 
     def _frame(self, picture: Image.Image, view: View) -> None:
         (rows, columns), (wide, tall) = self.grid(), picture.size

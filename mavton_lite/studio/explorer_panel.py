@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import ipywidgets
 import numpy as np
 
@@ -43,15 +45,18 @@ COMPARE = f"""<h3>Compare (对比)</h3>
 the same, bright where they differ by {MOST_DIFFERENT} of the range or more.</p>"""
 MATCH = """<h3>Ask a place of the body (匹配)</h3>
 <p>Click on the person, or use the arrow keys, the sliders or the list of joints. The ring is the strongest answer; the
-cross is where the finished warp reads. The correlation layer (相关层) compares features of person and garment in GMM;
+cross is where the finished warp reads. The correlation layer (关联层) compares features of person and garment in GMM;
 self-attention (自注意力) compares those of the person among themselves, formula 2-7 without learnt projections.</p>"""
 
 
 class ExplorerPanel(Panel):
-    """Controls over the pictures of `Explorer`; only those that a control concerns are drawn anew."""
+    """Controls over the pictures of `Explorer`; only those that a control concerns are drawn anew.
 
-    def __init__(self, room: Room, level: int = 2):
-        self.explorer, self.message, self._held = Explorer(room), Message(), False
+    `still`: which pictures of `Explorer` a page without a kernel shows; `start`: what controls say at first, by name.
+    """
+
+    def __init__(self, room: Room, level: int = 2, still: Sequence[str] = ("inputs", "gates"), **start):
+        self.explorer, self.message, self._held, self._still = Explorer(room), Message(), False, tuple(still)
         first = next((n for n in room.networks if room.gated(n)), next(iter(room.networks)))
         rows, columns = self.explorer.grid()
         row, column = self.explorer.place_of(ASKED)
@@ -73,6 +78,8 @@ class ExplorerPanel(Panel):
             "column": slider("column", column, 0, columns - 1, "0 is at the left"),
             "answers": dropdown("answers", list(ANSWERS), "who answers", width="330px"),
         }
+        for name, value in start.items():
+            c[name].value = value
         self.off = ipywidgets.Button(description="Switch off", tooltip="strength to 0 %", layout={"width": "110px"})
         self.on = ipywidgets.Button(description="As trained", tooltip="strength to 100 %", layout={"width": "110px"})
         self.off.on_click(lambda _: self._turn(0))
@@ -82,7 +89,7 @@ class ExplorerPanel(Panel):
             self.pictures["body"] = Clickable()
             self.pictures["body"].observe(self._clicked, names="at")
             self.pictures["body"].observe(self._stepped, names="step")
-        self.apart = words("")
+        self.apart, self.told = words(""), words("")
         for name in NEEDS:
             c[name].observe(lambda change, name=name: self._moved(name), names="value")
         c["joint"].observe(self._to_joint, names="value")
@@ -96,7 +103,7 @@ class ExplorerPanel(Panel):
                 half(words(COMPARE), wrapped(c["left"], c["right"], c["swipe"]), wrapped(p["swipe"], p["difference"]),
                      self.apart),
                 half(words(MATCH), wrapped(c["joint"], c["answers"], c["row"], c["column"]),
-                     wrapped(p["body"], p["answer"])),
+                     wrapped(p["body"], p["answer"]), self.told),
             ),
         ])  # fmt: skip
 
@@ -117,13 +124,13 @@ class ExplorerPanel(Panel):
                 self.pictures[name].show(getattr(self.explorer, name)(view), TEXTS[name].format(**facts))
             if "difference" in names:
                 self.apart.value = f"<p>{self.explorer.how_different(view)}</p>"
+            if "answer" in names:
+                self.told.value = f"<p>{self.explorer.how_answered(view)}</p>"
         self.message.say("")
 
     def still(self) -> np.ndarray:
         view = self.view()
-        rows = [self.explorer.inputs(view), self.explorer.gates(view)]
-        gap = np.full((rows[0].shape[0], 1, 3), 255, np.uint8)
-        return stacked([np.concatenate([rows[0], gap], 1), rows[1]])
+        return stacked([getattr(self.explorer, name)(view) for name in self._still])
 
     def _moved(self, name: str) -> None:
         if self._held:

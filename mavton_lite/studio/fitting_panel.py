@@ -201,7 +201,9 @@ class FittingPanel(Panel):
 
     @guarded
     def _show_what(self, _change=None) -> None:
-        chosen = [self.garments[name] for name in self.controls["garments"].value]
+        names = self.controls["garments"].value
+        self.controls["threshold"].disabled = not any(name in self._raw for name in names)  # the wardrobe's are cut out
+        chosen = [self.garments[name] for name in names]
         if chosen:
             panels = [(g.name, fitted(close_up(g.picture, g.mask), THUMB_PX - 30)) for g in chosen]
             rows = [row(panels[k : k + 3]) for k in range(0, len(panels), 3)]

@@ -23,9 +23,12 @@ def networks() -> dict[str, TryOnPipeline]:
     return there
 
 
-def attention_explorer(given: Mapping[str, TryOnPipeline] | None = None) -> ExplorerPanel:
-    """The explorer on people and garments of the Atelier; the released networks when none are given."""
-    return ExplorerPanel(atelier_room(given or networks()))
+def attention_explorer(given: Mapping[str, TryOnPipeline] | None = None, **how) -> ExplorerPanel:
+    """The explorer on people and garments of the Atelier; the released networks when none are given.
+
+    `how`: as `ExplorerPanel` takes it.
+    """
+    return ExplorerPanel(atelier_room(given or networks()), **how)
 
 
 def tryon_studio(given: Mapping[str, TryOnPipeline] | None = None, backend: str = "auto") -> FittingPanel:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from lab import ROOT, free_port, missing, page, serving
 from PIL import Image
+from uploads import content, head_only
 
 from mavton_lite.studio import serve
 
@@ -15,6 +16,14 @@ REASON = missing()
 pytestmark = pytest.mark.skipif(bool(REASON), reason=str(REASON))
 SHOTS = os.environ.get("MAVTON_SHOTS")
 PATIENCE_MS = 120_000  # a busy machine
+# Notes every sentence of a status and every width of the progress bar.
+WATCH = """() => {
+  window.told = []; window.widths = [];
+  new MutationObserver(() => {
+    for (const s of document.querySelectorAll("[role=status]")) window.told.push(s.innerText);
+    for (const b of document.querySelectorAll(".progress-bar")) window.widths.push(parseFloat(b.style.width));
+  }).observe(document.body, { subtree: true, childList: true, attributes: true });
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +38,22 @@ def files(tmp_path_factory):
     shirt[200:240, 130:230] = (250, 200, 40)
     shirt[190:380, 260:290] = 232  # a shadow beside it
     Image.fromarray(shirt).save(folder / "<b>shirt.png")
-    (folder / "half.jpg").write_bytes((folder / "me.jpg").read_bytes()[:9000])
-    (folder / "notes.png").write_text("no picture at all")
     Image.fromarray(shirt // 4).save(folder / "dark.webp")
+    small = astronaut.resize((600, 600))
+    for name, broken in {
+        "notes.png": b"no picture at all",
+        "half.jpg": (folder / "me.jpg").read_bytes()[:9000],
+        "empty.jpg": b"",
+        "bomb.png": head_only(60_000, 60_000),
+        "huge.png": head_only(6000, 4000),
+        "moving.webp": content(small, "WEBP", save_all=True, append_images=[small.rotate(9)]),
+        "drawing.gif": content(small, "GIF"),
+        "print.jpg": content(small.convert("CMYK"), "JPEG"),
+        "deep.png": content(Image.fromarray(np.asarray(small.convert("L")).astype(np.uint16) * 257)),
+        "pair.jpg": content(Image.fromarray(np.concatenate([small, small.transpose(0)], 1)), "JPEG"),
+        "head.jpg": content(astronaut.crop((120, 60, 340, 230)), "JPEG"),
+    }.items():
+        (folder / name).write_bytes(broken)
     return folder
 
 
@@ -48,7 +70,7 @@ def opened(tmp_path_factory):
     ):
         opened.outside = []
         opened.on("request", lambda request: opened.outside.extend(_elsewhere(request.url, address)))
-        opened.goto(address)
+        opened.goto(address, timeout=PATIENCE_MS)
         opened.get_by_role("button", name="Try on").wait_for(timeout=PATIENCE_MS)
         yield opened
 
@@ -124,24 +146,47 @@ def test_the_page_is_there_and_asks_nobody_else(opened):
     assert opened.locator("h2:has-text('Try-on studio')").is_visible()
     assert source(opened, "photograph") and source(opened, "garments")
     assert opened.outside == [], "the page has to work without a network"
-    for kind in ("select", ".noUi-handle", "input[type=file]"):
-        for box in opened.locator(f".studio {kind}").all():
-            labelled = box.evaluate("e => !!e.closest('.widget-inline-hbox, .jupyter-widgets')"
-                                    "?.querySelector('label, button')?.innerText || e.type === 'file'")  # fmt: skip
-            assert labelled, f"a {kind} without a label"
+    for kind, role in (("select", "combobox"), ("select[multiple]", "listbox"), (".noUi-handle", "slider")):
+        boxes = opened.locator(f".studio {kind}:visible").all()
+        for box in [b for b in boxes if kind != "select" or b.get_attribute("multiple") is None]:
+            named = box.evaluate("e => e.getAttribute('aria-label') || e.labels?.[0]?.innerText")
+            assert named, f"a {kind} that a screen reader cannot name"
+            assert opened.get_by_role(role, name=named, exact=True).count()
     assert all(i.get_attribute("alt") for i in opened.locator(".studio img").all())
     shoot(opened, "1_open")
 
 
 def test_broken_uploads_are_sentences_in_the_page(opened, files):
-    for name, said in (("half.jpg", "half.jpg is cut off or damaged"), ("notes.png", "notes.png is no picture")):
+    before = source(opened, "photograph")
+    for name, said in {
+        "half.jpg": "half.jpg is cut off or damaged",
+        "notes.png": "notes.png is no picture",
+        "empty.jpg": "empty.jpg is empty (0 bytes)",
+        "bomb.png": "bomb.png would unpack to a giant picture; at most 20 megapixels",
+        "huge.png": "huge.png has 24 megapixels (6000 x 4000)",
+        "moving.webp": "moving.webp is animated; wanted a still picture",
+        "drawing.gif": "drawing.gif is a GIF file; wanted a JPEG, PNG or WebP",
+    }.items():
         upload(opened, "Upload a photograph", files / name)
         opened.locator(f"[role=alert]:has-text('{name}')").wait_for(timeout=PATIENCE_MS)
         assert said in complaint(opened) and "Traceback" not in opened.content()
-        shoot(opened, f"2_{name[:4]}")
+    shoot(opened, "2_refused")
+    assert source(opened, "photograph") == before, "what was refused is not shown"
     upload(opened, "Upload garments", files / "dark.webp")
     opened.locator("[role=alert]:has-text('dark.webp')").wait_for(timeout=PATIENCE_MS)
     assert "no plain white or light ground" in complaint(opened)
+
+
+def test_unusual_pictures_are_read_and_unsuitable_ones_say_why(opened, files):
+    for name in ("print.jpg", "deep.png"):  # CMYK, 16 bits
+        another(opened, "photograph", lambda name=name: upload(opened, "Upload a photograph", files / name))
+        opened.get_by_text(f"{name}: 600 x 600 px, read.").wait_for(timeout=PATIENCE_MS)
+    for name, said in {"pair.jpg": "2 people are in it", "head.jpg": "ends at the neck"}.items():
+        another(opened, "photograph", lambda name=name: upload(opened, "Upload a photograph", files / name))
+        opened.get_by_role("button", name="Try on").click()
+        opened.locator(f"[role=alert]:has-text('{name}')").wait_for(timeout=PATIENCE_MS)
+        assert said in complaint(opened)
+    shoot(opened, "3_unsuitable")
 
 
 def test_an_upload_is_tried_on_and_can_be_taken_home(opened, files, tmp_path):
@@ -149,9 +194,10 @@ def test_an_upload_is_tried_on_and_can_be_taken_home(opened, files, tmp_path):
     another(opened, "garments", lambda: upload(opened, "Upload garments", files / "<b>shirt.png"))
     assert opened.locator(".studio b").count() == 0, "a file's name is text, not HTML"
     another(opened, "garments", lambda: press(opened, "ground", "ArrowRight", 5))
+    shoot(opened, "4_uploaded")
     first = try_on(opened)
     assert opened.locator("img.studio-stages").is_visible()
-    shoot(opened, "3_result")
+    shoot(opened, "5_result")
     with opened.expect_download(timeout=PATIENCE_MS) as coming:
         opened.locator("a.studio-download").first.click()
     coming.value.save_as(tmp_path / "mine.png")
@@ -163,9 +209,14 @@ def test_an_upload_is_tried_on_and_can_be_taken_home(opened, files, tmp_path):
     press(opened, "network", "ArrowDown")
     assert try_on(opened, "Enter") != first
     control(opened, "garments").select_option(["lettering", "stripes", "checks", "plain"])
+    assert opened.locator(".noUi-target[disabled]:visible").count() == 1, "the wardrobe's garments are cut out already"
+    opened.evaluate(WATCH)
     try_on(opened, "Space")
+    told, widths = opened.evaluate("[window.told, window.widths]")
+    assert {f"trying on garment {k} of 4 …" for k in (1, 2, 3, 4)} <= set(told) and told[-1] == "Done."
+    assert len({w for w in widths if 0 < w < 100}) >= 4, "the bar moved while the networks worked"
     assert opened.locator("a.studio-download").count() == 4
-    shoot(opened, "4_sheet")
+    shoot(opened, "6_sheet")
 
 
 def test_the_explorer_answers_keyboard_and_mouse(opened):
@@ -173,25 +224,30 @@ def test_the_explorer_answers_keyboard_and_mouse(opened):
     opened.keyboard.press("ArrowRight")
     opened.keyboard.press("Enter")
     opened.locator("img.studio-gates").wait_for(timeout=PATIENCE_MS)
-    shoot(opened, "5_explorer")
+    shoot(opened, "7_explorer")
     gates = source(opened, "gates")
     swipe = another(opened, "swipe", lambda: opened.get_by_role("button", name="Switch off").click())
     assert source(opened, "gates") != gates
-    shoot(opened, "6_gate_off")
+    shoot(opened, "8_gate_off")
     another(opened, "difference", lambda: press(opened, "strength, %", "ArrowRight"))
+    shoot(opened, "9_gate_scaled")
     another(opened, "gates", lambda: press(opened, "skip", "ArrowRight"))
     assert another(opened, "swipe", lambda: press(opened, "swipe, %", "ArrowLeft", 3)) != swipe
     another(opened, "inputs", lambda: press(opened, "person", "ArrowDown"))
     another(opened, "inputs", lambda: press(opened, "garment", "ArrowDown"))
     another(opened, "difference", lambda: control(opened, "right").select_option("CP-VTON"))
-    shoot(opened, "7_compared")
+    shoot(opened, "10_compared")
     another(opened, "answer", lambda: press(opened, "row", "ArrowRight"))
     another(opened, "answer", lambda: control(opened, "answers").select_option(index=1))
     body = opened.locator("img.studio-body")
     if body.get_attribute("tabindex") == "0":  # with anywidget
         another(opened, "answer", lambda: body.click(position={"x": 60, "y": 200}))
         another(opened, "body", lambda: body.press("ArrowUp"))
-    shoot(opened, "8_asked")
+    opened.get_by_text("of the attention, the asking place itself").wait_for(timeout=PATIENCE_MS)
+    shoot(opened, "11_attended")
+    another(opened, "answer", lambda: control(opened, "answers").select_option(index=0))
+    opened.get_by_text("The strongest correlation is").wait_for(timeout=PATIENCE_MS)
+    shoot(opened, "12_matched")
 
 
 def test_nothing_was_complained_about(opened):
