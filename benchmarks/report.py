@@ -1,0 +1,71 @@
+"""The table of `make bench`: written between two markers of BENCHMARKS.md, whose prose stays."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from benchmarks.side_by_side import Row
+from mavton_lite import files
+
+BEGIN, END = "<!-- begin: written by make bench -->", "<!-- end -->"
+_LEFT, _RIGHT = "---", "---:"
+HEADER = ("measured", "value", "target", "met", "ours", "against", "there", "rounds")
+
+
+def machine() -> str:
+    """Processor, threads and versions, in one line."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        model = names[0] if names else model
+    tiles = ", with matrix tiles" if getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)() else ""
+    versions = f"PyTorch {torch.__version__}, Python {platform.python_version()}"
+    return f"{model}{tiles}, {torch.get_num_threads()} threads, {versions}"
+
+
+def table(rows: Sequence[Row], command: str) -> str:
+    """The lines as Markdown, a table for each part, under the command and the machine they come from."""
+    today = datetime.now(UTC).date().isoformat()
+    text = [f"`{command}`, {today}: {machine()}", ""]
+    decided = [row for row in rows if row.target]
+    met = sum(row.target.met(row.value) for row in decided)
+    text += [f"{met} of {len(decided)} targets met.", ""]
+    for part in dict.fromkeys(row.part for row in rows):
+        text += [f"**{part}**", "", _line(HEADER)]
+        text += [_line([_LEFT, _RIGHT, _RIGHT, _LEFT, _RIGHT, _LEFT, _RIGHT, _RIGHT])]
+        text += [_line(_cells(row)) for row in rows if row.part == part]
+        text.append("")
+    return "\n".join(text)
+
+
+def _cells(row: Row) -> list[str]:
+    target = f"{row.target} {row.unit}".strip() if row.target else ""
+    met = ("yes" if row.target.met(row.value) else "**no**") if row.target else ""
+    value = f"{row.value:.3g} {row.unit}".strip()
+    return [row.what, value, target, met, _time(row.ours_s), row.other, _time(row.other_s), str(row.rounds or "")]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
+
+
+def write(path: Path, rows: Sequence[Row], command: str) -> None:
+    """Put the table between the markers of a file.   Raises: ValueError when it has not both, in this order."""
+    text = path.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{path}: found no place for the table, wanted the lines {BEGIN} and {END}")
+    files.write_text(path, f"{before}{begin}\n\n{table(rows, command)}\n{end}{after}")
