@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from benchmarks import plain_models as plain
@@ -12,8 +13,10 @@ from mavton_lite.config import PAPER
 from mavton_lite.data import open_dataset
 from mavton_lite.models.build import build_gmm, build_tom
 from mavton_lite.models.tryon import TryOnPipeline
+from mavton_lite.notebook_times import read_times
 
 PART = "Using a trained model at paper"
+FIGURES = "The last whole `make figures` at lite: notebooks run side by side"
 
 
 def _pipeline() -> TryOnPipeline:
@@ -58,3 +61,13 @@ def test_evaluation(benchmark, rows, world):
     together, alone = in_turns(benchmark, lambda: evaluate(8), lambda: evaluate(1), rounds=3)
     what = "evaluation of 8 try-ons, every metric"
     rows.add(PART, what, together / alone, "x", None, together, "one by one", alone, 3)
+
+
+def test_figures(rows):
+    """The last whole `make figures`: forty minutes are not measured anew here."""
+    seconds, whole = read_times("lite")
+    if whole is None:
+        pytest.skip("no whole run at lite to tell of: make clean figures PROFILE=lite")
+    rows.add(FIGURES, "the whole of it", whole / 60, "min", Target(45), whole)
+    for name, taken in sorted(seconds.items(), key=lambda item: -item[1]):
+        rows.add(FIGURES, name, taken / sum(seconds.values()), "of the sum", None, taken)

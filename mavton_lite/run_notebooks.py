@@ -19,6 +19,7 @@ from pathlib import Path
 from mavton_lite import notebook_files as files
 from mavton_lite.config import data_dir, get_profile, project_root, runs_dir
 from mavton_lite.files import write_text
+from mavton_lite.notebook_times import DATA, keep_times, read_times, times_table
 
 # Which notebooks read what others wrote; the rest are independent.
 NEEDS: dict[str, tuple[str, ...]] = {
@@ -139,17 +140,33 @@ def run(
     if waiting:
         from mavton_lite.world import prepare
 
+        began, prepared = time.monotonic(), 0.0
         try:
             prepare(get_profile(profile))  # once, before parallel notebooks ask for it
+            prepared = time.monotonic() - began
             _execute(report, waiting, profile, parameters or {}, jobs or _default_jobs(), say)
         except KeyboardInterrupt:
             report.interrupted = True
+        whole = time.monotonic() - began
+        _tell_times(profile, report, prepared, None if names else whole, say)
     for job in todo:
         if job.state not in ("ran", "skipped"):
             say(f"{job.state.upper():<11} {job.message or job.name}")
     if report.interrupted:
         say("interrupted; finished work is kept, the same command goes on from here")
     return report
+
+
+def _tell_times(profile: str, report: Report, prepared_s: float, whole_s: float | None, say) -> None:
+    """Keep and print where the time went; a data set that was there already took none worth telling."""
+    seconds = {job.name: job.seconds for job in report.jobs if job.state == "ran"}
+    if not seconds:
+        return
+    every = len(seconds) == len(report.jobs) and report.ok
+    if prepared_s > 1:
+        seconds[DATA] = prepared_s
+    keep_times(profile, seconds, whole_s if every else None)
+    say(times_table(*read_times(profile)))
 
 
 def _execute(report: Report, waiting: list[Job], profile: str, parameters: dict, workers: int, say) -> None:

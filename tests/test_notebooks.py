@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mavton_lite import notebook_files as files
+from mavton_lite.notebook_times import keep_times, read_times, times_path, times_table
 from mavton_lite.run_notebooks import NEEDS, plan, run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -89,6 +90,10 @@ def test_success_dependency_order_resume_and_skip(root):
     assert "bbb" in text(executed(root, "b"))
     assert f"False {root}" in text(executed(root, "z")), "kernels run in the root and without MPLBACKEND"
 
+    seconds, whole = read_times("smoke")
+    assert set(seconds) == {"b", "z"} and min(seconds.values()) > 0 and whole >= max(seconds.values())
+    assert any("where the time goes" in line and "| z |" in line for line in said)
+
     again = run("smoke", needs={"b": ("z",)}, say=said.append)
     assert again.ok and [job.state for job in again.jobs] == ["skipped", "skipped"]
     assert log.read_text().count("\n") == 2, "a second call ran something"
@@ -97,6 +102,20 @@ def test_success_dependency_order_resume_and_skip(root):
     notebook(root / "notebooks" / "z.ipynb", append.format("z2"))
     assert run("smoke", needs={"b": ("z",)}, say=said.append).ok
     assert log.read_text().splitlines()[2:] == ["z2 smoke", "b smoke"]
+
+
+def test_times_of_earlier_runs_are_kept_and_broken_ones_forgotten(root):
+    assert read_times("smoke") == ({}, None)
+    keep_times("smoke", {"a": 2.0, "b": 1.04}, 2.5)
+    keep_times("smoke", {"b": 6.0}, None)
+    assert read_times("smoke") == ({"a": 2.0, "b": 6.0}, 2.5)
+    table = times_table(*read_times("smoke")).splitlines()
+    assert table[2] == "| b | 6 s | 75% |" and table[-2:] == [
+        "| sum | 8 s |  |", "| from start to end, the last time all were run | 2 s |  |",
+    ]  # fmt: skip
+    for broken in ("", "[]", '{"seconds": {"a": null}, "whole_s": 1}', '{"seconds": {"a": 1}}'):
+        times_path("smoke").write_text(broken)
+        assert read_times("smoke") == ({}, None)
 
 
 def test_failure_names_notebook_and_cell_and_keeps_the_rest(root):
