@@ -7,13 +7,15 @@ VENV    ?= .venv
 PY    := $(VENV)/bin/python
 STAMP := $(VENV)/.installed-test
 
+NOTEBOOKS = MAVTON_PROFILE=smoke exec $(PY) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=180 notebooks
+
 # The environment belongs to this Makefile: no figure-less kernels, no packages of another Python.
 unexport MPLBACKEND PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install figures study gallery test test-fast test-browser lint format lab studio doctor clean clean-all
+.PHONY: help install figures study gallery bench test test-fast test-notebooks test-browser coverage lint format lab studio doctor clean clean-all
 
 help:  ## list the targets
 	@echo "usage: make TARGET [PROFILE=smoke|lite|paper] [PYTHON=python3]"
@@ -36,6 +38,10 @@ $(VENV)/.installed-lab: $(STAMP)
 	@$(PY) -m pip install --quiet --editable '.[lab]'
 	@touch $@
 
+$(VENV)/.installed-bench: $(STAMP)
+	@$(PY) -m pip install --quiet --editable '.[bench]'
+	@touch $@
+
 $(VENV)/.installed-browser: $(VENV)/.installed-lab
 	@$(PY) -m pip install --quiet --editable '.[browser]'
 	@touch $@
@@ -50,16 +56,33 @@ study: $(STAMP)  ## baselines and ablations over three seeds, hours; goes on whe
 
 test: $(STAMP) lint  ## lint, unit tests, and every notebook at the smoke profile
 	@exec $(PY) -m pytest tests -n auto --dist loadfile --ignore tests/browser
-	@MAVTON_PROFILE=smoke exec $(PY) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=180 notebooks
+	@$(NOTEBOOKS)
 
 test-fast: $(STAMP)  ## unit tests only
 	@exec $(PY) -m pytest tests -n auto --dist loadfile -x -q --ignore tests/browser
 
+test-notebooks: $(STAMP)  ## every notebook at the smoke profile
+	@$(NOTEBOOKS)
+
+coverage: $(STAMP)  ## unit tests, and which lines of the package they never reach; under 90 % is an error
+	@exec $(PY) -m pytest tests -n auto --dist loadfile -q --ignore tests/browser \
+		--cov --cov-report=term --cov-report=xml --cov-fail-under=90
+
 test-browser: $(VENV)/.installed-browser  ## widgets in JupyterLab and the studio's page, in a headless Chromium
 	@exec $(PY) -m pytest tests/browser
 
-lint: $(STAMP)  ## ruff over code and notebooks
+soak: $(STAMP)  ## kill data generation, training, evaluation and figures at random moments, and compare; 15 minutes
+	@exec $(PY) tests/soak/run.py $(ARGS)
+
+# Without ARGS everything is measured, and the tables are written.
+bench: $(VENV)/.installed-bench  ## speed beside plain code of the same, as ratios, into BENCHMARKS.md; 8 minutes (ARGS="-k try_on")
+	@exec $(PY) -m pytest benchmarks -q -p no:cacheprovider -p no:xdist --benchmark-columns=min,median,max,rounds \
+		$(if $(ARGS),$(ARGS),--table BENCHMARKS.md)
+
+lint: $(STAMP)  ## ruff over code and notebooks, mypy over the package, the workflow against its schema
 	@exec $(PY) -m ruff check .
+	@exec $(PY) -m mypy
+	@exec $(PY) -m check_jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
 
 format: $(STAMP)  ## let ruff sort imports and repair what it can
 	@exec $(PY) -m ruff check --fix .

@@ -13,7 +13,7 @@ from tyro.conf import arg, subcommand
 
 from mavton_lite.commands import Convert, Doctor, Evaluate, Figures, Models, Studio, Train, Tryon
 from mavton_lite.commands_data import Data
-from mavton_lite.commands_study import Study
+from mavton_lite.commands_study import Plan, Study
 from mavton_lite.terminal import printable, speak_any_name
 
 
@@ -27,6 +27,7 @@ class Mavton:
         | Annotated[Train, subcommand("train")]
         | Annotated[Evaluate, subcommand("evaluate")]
         | Annotated[Study, subcommand("study")]
+        | Annotated[Plan, subcommand("plan")]
         | Annotated[Figures, subcommand("figures")]
         | Annotated[Tryon, subcommand("tryon")]
         | Annotated[Studio, subcommand("studio")]

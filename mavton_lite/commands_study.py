@@ -12,6 +12,21 @@ from mavton_lite.config import ProfileName, get_profile, runs_dir
 
 
 @dataclass
+class Plan:
+    """Work out what training VITON and VITON-HD at full size takes: time, memory, money, on one and on eight GPUs."""
+
+    out: Path | None = None
+    """Put the tables into this file, between its lines <!-- plan --> and <!-- end of plan -->; default: print them."""
+
+    def run(self) -> int:
+        from mavton_lite.plan import put, report
+
+        text = report()
+        print(put(self.out, "plan", text) if self.out else text)
+        return 0
+
+
+@dataclass
 class Study:
     """Train and measure baselines and ablations over several seeds, each run a record; goes on where it stopped."""
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from filelock import FileLock
@@ -27,14 +28,18 @@ class BatchTooLarge(RuntimeError):
 
 
 def fabric_for(device: str = "auto", devices: int = 1, precision: str | None = None, nodes: int = 1) -> Fabric:
-    """Fabric on this machine's GPU (bf16 where nothing else is asked) or its CPU, and on as many `nodes` as alike."""
+    """Fabric on this machine's GPU, where there is one, or its CPU, and on as many `nodes` as alike."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    precision = precision or ("bf16-mixed" if device.startswith("cuda") else "32-true")
     kind, _, number = device.partition(":")
-    return Fabric(
-        accelerator=kind, devices=[int(number)] if number else devices, num_nodes=nodes, precision=precision
-    )  # fmt: skip
+    chosen: Any = precision or usual_precision(kind)
+    return Fabric(accelerator=kind, devices=[int(number)] if number else devices, num_nodes=nodes, precision=chosen)
+
+
+def usual_precision(kind: str) -> str:
+    """bf16 where the GPU computes in it; older ones, such as Colab's T4, would imitate it slowly."""
+    fast = kind == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16-mixed" if fast else "32-true"
 
 
 def alone(folder: Path) -> contextlib.AbstractContextManager:
