@@ -129,6 +129,26 @@ def test_matches_are_correlation_and_attention(room, explorer):
     assert torch.equal(own.person, matches.person) and not torch.equal(own.garment, matches.garment)
 
 
+def test_answers_are_told_in_numbers(room, explorer):
+    view = View(person="s1", garment="s2", row=1, column=1)
+    asked = room.matches("MA-VTON", "s1", "s2").garment[1, 1]
+    assert explorer.how_answered(view).startswith(f"The strongest correlation is {float(asked.max()):.2f}, at the")
+    attended = room.matches("MA-VTON", "s1", "s2").person[1, 1]
+    told = explorer.how_answered(replace(view, answers=ANSWERS[1]))
+    assert f"{float(attended.max()):.0%} of the attention, the asking place itself {float(attended[1, 1]):.0%}" in told
+
+
+def test_still_pictures_hold_what_they_are_made_of(explorer):
+    view = View(switch=Switch("this", strength=0.0))
+    side_by_side = explorer.compared(view, 100)
+    for part, at in ((explorer.swipe(view, 100), slice(None, 75)), (explorer.difference(view, 100), slice(-75, None))):
+        assert (side_by_side[:, at] == part).all()
+    asked = explorer.asked(view, 200)
+    for k, name in enumerate(ANSWERS):
+        answer = explorer.answer(replace(view, answers=name), 200)
+        assert (asked[-200:, (k + 1) * 160 : (k + 1) * 160 + 150] == answer).all()
+
+
 def test_joints_are_places_and_wrong_names_are_named(explorer, room):
     x, y, _ = room.people["s0"]["keypoints"][1].tolist()  # neck
     rows, columns = explorer.grid()

@@ -26,7 +26,7 @@ from mavton_lite.models.build import build_gmm, build_tom
 from mavton_lite.models.tryon import TryOnPipeline
 from mavton_lite.studio import fitting_panel, parts, serve
 from mavton_lite.studio.explorer_panel import ExplorerPanel
-from mavton_lite.studio.room import Room
+from mavton_lite.studio.room import Room, Switch
 
 
 def networks() -> dict[str, TryOnPipeline]:
@@ -99,8 +99,11 @@ def test_a_threshold_cuts_uploads_anew(panel):
     shadow[40:150, 110:125] = 230
     panel.garment_upload.value = sent(("s.png", png(shadow)))
     before = panel.garments["s.png"].mask.sum()
+    assert not panel.controls["threshold"].disabled
     panel.controls["threshold"].value = 40
     assert panel.garments["s.png"].mask.sum() != before
+    panel.controls["garments"].value = ("own",)
+    assert panel.controls["threshold"].disabled, "it is cut out already"
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +114,15 @@ def explorer():
 
 
 def shown(panel, name: str) -> str:
-    picture = panel.pictures[name]
-    return picture.source if hasattr(picture, "source") else picture.value
+    return panel.pictures[name].value
+
+
+def said(panel, what: str, value: list) -> None:
+    """What a browser's message about the picture of the body does; straight to the panel where there is no anywidget."""
+    if parts.Pointer is None:
+        {"at": panel._clicked, "step": panel._stepped}[what]({"new": value})
+    else:
+        panel.pointer.set_state({what: value})
 
 
 def test_explorer_controls_change_pictures(explorer):
@@ -125,16 +135,24 @@ def test_explorer_controls_change_pictures(explorer):
     c["joint"].value = "neck"
     assert (c["row"].value, c["column"].value) == explorer.explorer.place_of("neck", "s0")
     answer = shown(explorer, "answer")
-    explorer._clicked({"new": [0.99, 0.01]})
+    said(explorer, "at", [0.99, 0.01])
     assert (c["row"].value, c["column"].value) == (0, explorer.explorer.grid()[1] - 1)
     assert c["joint"].value == "" and shown(explorer, "answer") != answer
-    explorer._stepped({"new": [5, 1, 1]})
+    said(explorer, "step", [5, 1, 1])
     assert (c["row"].value, c["column"].value) == (1, explorer.explorer.grid()[1] - 1), "stays inside"
     c["network"].value = "CP"
     assert c["strength"].disabled and explorer.off.disabled
     c["network"].value = "MA"
     assert not c["strength"].disabled
     assert 'alt="' in explorer.pictures["gates"].value and explorer._repr_mimebundle_()["image/png"]
+
+
+def test_a_lesson_says_how_the_explorer_starts_and_what_it_leaves_behind(explorer):
+    room = explorer.explorer.room
+    started = ExplorerPanel(room, level=2, still=["asked"], part="channel", strength=0)
+    assert started.view().switch == Switch("this", "channel", "open", 0.0) and started.view().level == 2
+    assert (started.still() == started.explorer.asked(started.view())).all()
+    assert "The strongest correlation" in started.told.value
 
 
 def test_every_control_has_a_label_and_a_hint(explorer, panel):

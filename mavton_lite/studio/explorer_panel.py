@@ -10,7 +10,7 @@ import numpy as np
 from mavton_lite.data.sample import COCO18
 from mavton_lite.studio.explorer import ANSWERS, CHANGED, MOST_DIFFERENT, TRAINED, Explorer, View
 from mavton_lite.studio.panels import stacked
-from mavton_lite.studio.parts import Clickable, Message, Panel, Shown, dropdown, guarded, half, slider, words, wrapped
+from mavton_lite.studio.parts import Message, Panel, Pointer, Shown, dropdown, guarded, half, slider, words, wrapped
 from mavton_lite.studio.room import Room, Switch
 from mavton_lite.switching import ALL, PARTS
 from mavton_lite.threads import one_thread
@@ -26,12 +26,13 @@ NEEDS = {  # control -> pictures that show it
     **dict.fromkeys(("row", "column"), ("body", "answer")),
     "answers": ("answer",),
 }
+ASK_BY = ". Click, or press the arrow keys, to ask another place" if Pointer is not None else ""
 TEXTS = {
     "inputs": "{person} and {garment}: person, flat garment, bent garment",
     "gates": "Skip {level} of {network}: what it brings, where the gate opens, what passes, weights of the channels",
     "swipe": "{left} to the left of a line at {swipe} per cent, {right} to its right",
     "difference": "Where {left} and {right} differ, bright where most",
-    "body": "The person, row {row}, column {column} framed. Click, or press the arrow keys, to ask another place",
+    "body": "The person, row {row}, column {column} framed" + ASK_BY,
     "answer": "Who answers row {row}, column {column}: {answers}. Bright where most",
 }  # fmt: skip
 HEAD = """<h2>Attention explorer · 注意力图</h2>
@@ -43,8 +44,10 @@ or that everybody gets the average gate. Gold bars are the changed weights.</p>"
 COMPARE = f"""<h3>Compare (对比)</h3>
 <p>Two results in one frame; the slider moves the line between them. Beside it, where they differ: dark where they are
 the same, bright where they differ by {MOST_DIFFERENT} of the range or more.</p>"""
-MATCH = """<h3>Ask a place of the body (匹配)</h3>
-<p>Click on the person, or use the arrow keys, the sliders or the list of joints. The ring is the strongest answer; the
+HOW = ("Click on the person, or use the arrow keys, the sliders or the list of joints." if Pointer is not None else
+       "Use the sliders or the list of joints.")  # fmt: skip
+MATCH = f"""<h3>Ask a place of the body (匹配)</h3>
+<p>{HOW} The ring is the strongest answer; the
 cross is where the finished warp reads. The correlation layer (关联层) compares features of person and garment in GMM;
 self-attention (自注意力) compares those of the person among themselves, formula 2-7 without learnt projections.</p>"""
 
@@ -84,11 +87,12 @@ class ExplorerPanel(Panel):
         self.on = ipywidgets.Button(description="As trained", tooltip="strength to 100 %", layout={"width": "110px"})
         self.off.on_click(lambda _: self._turn(0))
         self.on.on_click(lambda _: self._turn(100))
-        self.pictures = {name: Shown(f"studio-{name}") for name in EVERY}
-        if Clickable is not None:
-            self.pictures["body"] = Clickable()
-            self.pictures["body"].observe(self._clicked, names="at")
-            self.pictures["body"].observe(self._stepped, names="step")
+        pointed = Pointer is not None
+        self.pictures = {name: Shown(f"studio-{name}", pointed and name == "body") for name in EVERY}
+        self.pointer = Pointer(target="studio-body") if pointed else words("")
+        if pointed:
+            self.pointer.observe(self._clicked, names="at")
+            self.pointer.observe(self._stepped, names="step")
         self.apart, self.told = words(""), words("")
         for name in NEEDS:
             c[name].observe(lambda change, name=name: self._moved(name), names="value")
@@ -103,7 +107,7 @@ class ExplorerPanel(Panel):
                 half(words(COMPARE), wrapped(c["left"], c["right"], c["swipe"]), wrapped(p["swipe"], p["difference"]),
                      self.apart),
                 half(words(MATCH), wrapped(c["joint"], c["answers"], c["row"], c["column"]),
-                     wrapped(p["body"], p["answer"]), self.told),
+                     wrapped(p["body"], p["answer"]), self.told, self.pointer),
             ),
         ])  # fmt: skip
 

@@ -146,7 +146,7 @@ class FittingPanel(Panel):
                          f"Download: {html.escape(one.garment.name)} ({ending.upper()})</a>")  # fmt: skip
         self.links.value = "".join(links)
         photo = self.made[0].photo
-        self.found.value = (f"<p>Parse (人体解析): {fitting.parts_found(photo)} of the picture. Detector: "
+        self.found.value = (f"<p>Parse (人体解析), shares of the picture: {fitting.parts_found(photo)}. Detector: "
                             f"{html.escape(str(photo.info.get('backend', 'given')))}.</p>")  # fmt: skip
         said = " ".join(remark.sentence for remark in found.remarks)
         if said:

@@ -51,16 +51,21 @@ def data_link(content: bytes, kind: str) -> str:
 
 
 class Shown(ipywidgets.HTML):
-    """A picture with a text for those who do not see it; `name` is its CSS class."""
+    """A picture with a text for those who do not see it; `name` is its CSS class.
 
-    def __init__(self, name: str, **how):
+    `pointed`: it takes the keyboard, also from JupyterLab, and looks as if it could be clicked; see `Pointer`.
+    """
+
+    def __init__(self, name: str, pointed: bool = False, **how):
         super().__init__(**how)
         self.name = name
+        self._more = ' tabindex="0" style="cursor: crosshair" data-lm-suppress-shortcuts="true"' if pointed else ""
 
     def show(self, picture: np.ndarray, text: str) -> None:
         """Shape: (H, W, 3) uint8."""
         source = data_link(jpeg(picture), "jpeg")
-        self.value = f'<img class="{self.name}" alt="{html.escape(text)}" width="{picture.shape[1]}" src="{source}">'
+        size = f'width="{picture.shape[1]}"{self._more}'
+        self.value = f'<img class="{self.name}" alt="{html.escape(text)}" {size} src="{source}">'
 
 
 class Message(ipywidgets.HTML):
@@ -151,41 +156,43 @@ class Panel(ipywidgets.VBox):
 
 if anywidget is not None:
 
-    class Clickable(anywidget.AnyWidget):
-        """A picture that tells where it was clicked, as shares of its width and height; arrow keys take steps."""
+    class Pointer(anywidget.AnyWidget):
+        """Tells where a picture of its panel was clicked, as shares of width and height; arrow keys take steps.
+
+        The picture itself is a `Shown` of the name `target`: its pictures come also where this one is slow to start.
+        """
 
         _esm = """
         function render({ model, el }) {
-          const img = document.createElement("img");
-          img.className = "studio-body"; img.tabIndex = 0; img.style.cursor = "crosshair";
-          const redraw = () => { img.src = model.get("source"); img.alt = model.get("text"); };
-          img.addEventListener("click", (event) => {
-            const box = img.getBoundingClientRect();
+          const listens = new AbortController(), how = { signal: listens.signal };
+          const panel = () => el.closest(".studio");
+          const find = () => panel()?.querySelector("img." + model.get("target"));
+          const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+          let focused = false;
+          document.addEventListener("click", (event) => {
+            if (event.target !== find()) return;
+            const box = event.target.getBoundingClientRect();
             model.set("at", [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height]);
             model.save_changes();
-          });
-          const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-          img.addEventListener("keydown", (event) => {
-            if (!(event.key in steps)) return;
+          }, how);
+          document.addEventListener("keydown", (event) => {
+            if (event.target !== find() || !(event.key in steps)) return;
             event.preventDefault();
             model.set("step", [...steps[event.key], model.get("step")[2] + 1]);
             model.save_changes();
+          }, how);
+          document.addEventListener("focusin", (event) => { focused = event.target === find(); }, how);
+          const keeps = new MutationObserver(() => {  // a new picture takes the keyboard over from the old one
+            if (focused && document.activeElement === document.body) find()?.focus({ preventScroll: true });
           });
-          model.on("change:source", redraw);
-          redraw();
-          el.appendChild(img);
+          keeps.observe(document.body, { childList: true, subtree: true });
+          return () => { listens.abort(); keeps.disconnect(); };
         }
         export default { render };
         """
-        source = Unicode().tag(sync=True)
-        text = Unicode().tag(sync=True)
+        target = Unicode().tag(sync=True)
         at = List([]).tag(sync=True)  # x, y in [0, 1]
         step = List([0, 0, 0]).tag(sync=True)  # right, down, and a number that makes every step another
 
-        def show(self, picture: np.ndarray, text: str) -> None:
-            """Shape: (H, W, 3) uint8."""
-            self.text = text
-            self.source = data_link(jpeg(picture), "jpeg")
-
 else:
-    Clickable = None
+    Pointer = None
