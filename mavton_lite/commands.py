@@ -46,8 +46,8 @@ class Train:
     devices: int = 1
     """Processes on this machine, each with a GPU of its own (or on the CPU); they share every batch."""
     nodes: int = 1
-    """Machines alike. Give the same command on each, with NODE_RANK=0, 1, ... and MASTER_ADDR, or leave that to SLURM or
-    torchrun; all must see the same --out and data."""
+    """Machines alike. Give the same command on each, with NODE_RANK=0, 1, ... and MASTER_ADDR, or leave that to SLURM
+    or torchrun; all must see the same --out and data."""
     precision: str | None = None
     """As Lightning Fabric names it, such as bf16-mixed; default: chosen by profile and device."""
     steps: int | None = None
@@ -62,8 +62,8 @@ class Train:
     """Begin again instead of resuming."""
 
     def run(self) -> int:
-        from mavton_lite.config import SEED
         from mavton_lite.experiments import get_experiment, retimed
+        from mavton_lite.settings import seed_or_usual
 
         experiment = get_experiment(self.experiment)  # a slip of the pen is told before torch has loaded
         from mavton_lite.train import fit
@@ -71,7 +71,7 @@ class Train:
         profile, data, out = _places(self.profile, self.data, self.out)
         profile = retimed(profile, self.steps, self.batch)
         fit = partial(
-            fit, seed=SEED if self.seed is None else self.seed, device=self.device, devices=self.devices,
+            fit, seed=seed_or_usual(self.seed), device=self.device, devices=self.devices,
             nodes=self.nodes, precision=self.precision, repeatable=self.deterministic,
             hold=None if self.hold_gb is None else int(self.hold_gb * 2**30),
         )  # fmt: skip

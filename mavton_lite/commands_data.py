@@ -42,9 +42,9 @@ class DataMake:
     """Processes; default: one a core."""
 
     def run(self) -> int:
-        from mavton_lite.config import SEED
         from mavton_lite.data.atelier import write_world
         from mavton_lite.files import read_object
+        from mavton_lite.settings import seed_or_usual
         from mavton_lite.world import counts, put_aside
 
         profile = get_profile(self.profile)
@@ -60,7 +60,7 @@ class DataMake:
         if self.out is None and (aside := put_aside(root)):
             print(f"an earlier version's Atelier is now {aside}", file=sys.stderr)
         manifest = write_world(
-            root, n["train"], n["test"], *size, SEED if self.seed is None else self.seed, self.workers,
+            root, n["train"], n["test"], *size, seed_or_usual(self.seed), self.workers,
             n_val=n["val"], n_hard=n["hard"], look=self.look, options=self.options,
             shard=shard,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A settings dataclass from JSON, such as a card's profile: every value of its type and within reason."""
+"""Settings from outside, such as a card's profile or a seed: every value of its type and within reason."""
 
 from __future__ import annotations
 
@@ -9,11 +9,20 @@ import types
 import typing
 from typing import Any
 
+from mavton_lite.config import SEED
+
 PLAIN = re.compile(r"\w[\w.-]*", re.ASCII)  # a name that may become part of a file's
 # The largest of a kind that makes a network or a picture; far above any use, and far below what fills a machine.
 _MOST = {"height": 4096, "width": 4096, "refine_width": 4096, "downs": 12, "layers": 12, "grid": 64, "warp_grid": 64,
          "gate_kernel": 99, "gate_reduction": 4096, "points": 10_000, "pose_radius_px": 4096}  # fmt: skip
 _MOST_OF_ANY = 1_000_000_000
+
+
+def seed_or_usual(seed: int | None) -> int:
+    """The seed that was asked for, else the usual one.   Raises: ValueError for one that no generator takes."""
+    if seed is not None and not 0 <= seed < 2**63:
+        raise ValueError(f"seed: found {seed}, wanted 0 to {2**63 - 1}")
+    return SEED if seed is None else seed
 
 
 def from_json(kind: Any, value: Any, path: str) -> Any:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,7 +26,8 @@ def cut(path: Path, step: int) -> None:
     # a row cut short by a crash has too few cells
     rows = [row for row in rows if len(row) == len(header) and row[0].isdecimal() and int(row[0]) <= step]
     if not rows:
-        path.unlink()
+        with appending(path):
+            path.unlink()
         return
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([header, *rows])
@@ -94,7 +96,7 @@ class Stopper:
 
     def __init__(self, deadline: float | None = None):
         self.deadline, self.interrupted = deadline, False
-        self._before = None
+        self._before: Any = None
 
     def __enter__(self) -> Stopper:
         if threading.current_thread() is threading.main_thread():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -11,6 +13,8 @@ import numpy as np
 from mavton_lite.data.atelier import write
 from mavton_lite.data.atelier.example import SPLITS, Example, World
 from mavton_lite.data.atelier.render import PARTS, Picture
+
+write_pair = write._write_pair
 
 
 def _picture(rng: np.random.Generator, height: int, width: int) -> Picture:
@@ -38,6 +42,16 @@ def slowly(world: World, split: str, pair: int) -> list[Example]:
     """`drawn_pair` with time to be interrupted."""
     time.sleep(0.05)
     return drawn_pair(world, split, pair)
+
+
+def dying(world: World, root: Path, split: str, pair: int) -> list[str]:
+    """In place of `write._write_pair`: the process that draws training pair 3 is killed, once."""
+    write.draw_pair = drawn_pair
+    met = root / "met"
+    if (split, pair) == ("train", 3) and not met.exists():
+        met.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return write_pair(world, root, split, pair)
 
 
 if __name__ == "__main__":  # a process of its own, for a test to kill

@@ -134,7 +134,10 @@ def _read_npz(path: Path, names: tuple[str, ...], wanted: str) -> list[np.ndarra
         if unpacked > LARGEST_ARRAYS:  # told before it is unpacked
             raise ValueError(f"{unpacked:,} bytes when unpacked, more than {LARGEST_ARRAYS:,}")
         with np.load(path, allow_pickle=False) as arrays:
-            return [arrays[name] for name in names]
+            found = [arrays[name] for name in names]
+        if odd := [name for name, array in zip(names, found, strict=True) if not isinstance(array, np.ndarray)]:
+            raise ValueError(f"bytes that are no array as {odd[0]!r}")
+        return found
     except Exception as error:  # zipfile, zlib, KeyError, ValueError (pickles are refused): all mean a bad file
         raise ValueError(f"{path}: found {error or type(error).__name__}, {wanted}") from error
 

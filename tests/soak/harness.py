@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess as Process
 from pathlib import Path
 
 import psutil
+from soak.die import mavton
 from soak.intact import broken, visible_files
 from soak.parts import Part, outcome, prepare
 
-DIE = Path(__file__).with_name("die.py")
+CONTEXT = multiprocessing.get_context("forkserver")
+PRELOAD = ["mavton_lite.commands", "mavton_lite.commands_data", "mavton_lite.train", "mavton_lite.metrics",
+           "mavton_lite.data.atelier", "mavton_lite.tryon", "mavton_lite.seeing", "mavton_lite.run_notebooks",
+           "mavton_lite.notebook_kernel", "mavton_lite.plots.gallery", "soak.die"]  # fmt: skip
 PATIENCE_S = 1200  # a command that takes longer hangs
 MOMENT = ("by the clock", "at a change of a file")
 
@@ -50,18 +55,23 @@ class Place:
     data: Path | None = None
     trained: Path | None = None
 
-    def start(self, part: Part, root: Path, variant: int, die_at: int, count: Path | None = None) -> subprocess.Popen:
-        """The part's command in a process group of its own."""
+    def start(self, part: Part, root: Path, variant: int, die_at: int, count: Path | None = None) -> Process:
+        """The part's command in a process group of its own, forked from one that has imported everything already."""
         words = [w.format(root=root, data=self.data) for w in (*part.command, *part.variants[variant])]
-        own = {k: v for k, v in os.environ.items() if k not in ("MAVTON_DATA", "MAVTON_PROFILE")}
-        own |= {"MAVTON_ROOT": str(root), "PYTHONPATH": str(self.source), "SOAK_ROOT": str(root)}
-        own |= {"OMP_NUM_THREADS": "1", "MAVTON_THREADS": "1"}  # the same bits want the same number of threads
-        own |= {"SOAK_COUNT": str(count)} if count else {}
-        with (root.parent / f"{root.name}.log").open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, str(DIE), str(die_at), *words], cwd=root, env=own, stdout=log, stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
+        log = root.with_name(f"{root.name}.log")
+        process = CONTEXT.Process(target=mavton, args=(words, root, log, die_at, count, {"MAVTON_ROOT": str(root)}))
+        process.start()
+        return process
+
+    def enter(self) -> None:
+        """Every process from now on works with this place's copy of the project, in one thread."""
+        sys.path.insert(0, str(self.source))
+        tests = str(Path(__file__).resolve().parents[1])
+        for name in ("MAVTON_DATA", "MAVTON_PROFILE"):
+            os.environ.pop(name, None)
+        # the same bits want the same number of threads
+        os.environ |= {"PYTHONPATH": f"{self.source}{os.pathsep}{tests}", "OMP_NUM_THREADS": "1", "MAVTON_THREADS": "1"}
+        CONTEXT.set_forkserver_preload(PRELOAD)
 
 
 def soak(place: Place, part: Part, kills: int, rng: random.Random, say=print) -> Tally:
@@ -110,25 +120,27 @@ def _die(
     else:
         process = place.start(part, root, variant, 0)
         delay = rng.uniform(0.1, 1.0) * usual_s
-        try:
-            process.wait(delay)
-        except subprocess.TimeoutExpired:
+        process.join(delay)
+        if process.exitcode is None:
             kill(process)
             return moment
     family = _wait(process, root)
-    if process.returncode == -signal.SIGKILL:
+    if process.exitcode == -signal.SIGKILL:
         _end_all(family)
         return moment
-    if process.returncode:
-        raise Fault(f"{root}: ended with {process.returncode}; see {root.name}.log")
+    if process.exitcode:
+        raise Fault(f"{root}: ended with {process.exitcode}; see {root.name}.log")
     return None
 
 
-def kill(process: subprocess.Popen) -> None:
+def kill(process: Process) -> None:
     """SIGKILL a process's whole group, and the groups that its kernels have of their own."""
     family = psutil.Process(process.pid).children(recursive=True)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        process.kill()  # before it had a group of its own
+    process.join()
     _end_all(family)
 
 
@@ -141,11 +153,11 @@ def _end_all(family: list[psutil.Process]) -> None:
     psutil.wait_procs(family, timeout=20)
 
 
-def _wait(process: subprocess.Popen, root: Path) -> list[psutil.Process]:
+def _wait(process: Process, root: Path) -> list[psutil.Process]:
     """Wait for a process that may kill its own group; returns its last known children, kernels among them."""
     family: dict[int, psutil.Process] = {}
     deadline = time.monotonic() + PATIENCE_S
-    while process.poll() is None:
+    while process.exitcode is None:
         try:
             family |= {child.pid: child for child in psutil.Process(process.pid).children(recursive=True)}
         except psutil.NoSuchProcess:
@@ -153,12 +165,12 @@ def _wait(process: subprocess.Popen, root: Path) -> list[psutil.Process]:
         if time.monotonic() > deadline:
             kill(process)
             raise Fault(f"{root}: hangs; see {root.name}.log")
-        time.sleep(0.05)
-    process.wait()
+        time.sleep(0.1)
+    process.join()
     return list(family.values())
 
 
-def _end(process: subprocess.Popen, root: Path) -> None:
+def _end(process: Process, root: Path) -> None:
     _wait(process, root)
-    if process.returncode:
-        raise Fault(f"{root}: ended with {process.returncode}; see {root.with_name(root.name + '.log')}")
+    if process.exitcode:
+        raise Fault(f"{root}: ended with {process.exitcode}; see {root.with_name(root.name + '.log')}")

@@ -23,6 +23,7 @@ class Part:
     title: str
     command: tuple[str, ...]
     results: tuple[str, ...]  # folders below the root whose files must come out the same
+    share: int  # of 24 kills: what takes longest dies least often
     variants: tuple[tuple[str, ...], ...] = ((),)  # of the arguments, in turn: they change no result
     notebooks: tuple[str, ...] = field(default=())
     checkpoints: bool = False  # does it want a finished training?
@@ -33,23 +34,23 @@ PARTS = (
     Part(
         "data", "data generation",
         ("data", "make", "--profile", "smoke", "--out", "{root}/world", "--train", "12", "--test", "6", "--hard", "2"),
-        ("world",), (("--workers", "1"), ("--workers", "2")),
+        ("world",), 7, (("--workers", "1"), ("--workers", "2")),
     ),
     Part(
         "train", "training (GMM, then MA-VTON)",
         ("train", "ma_vton", "--profile", "smoke", *_PLACES),
-        ("checkpoints",),
+        ("checkpoints",), 7,
     ),
     Part(
         "evaluate", "evaluation",
         ("evaluate", "ma_vton", "--profile", "smoke", *_PLACES, "--records", "{root}/records", "--limit", "4"),
-        ("records",), checkpoints=True,
+        ("records",), 6, checkpoints=True,
     ),
     Part(
         "figures", "`mavton figures` (" + ", ".join(NOTEBOOKS) + ")",
         ("figures", *NOTEBOOKS, "--profile", "smoke"),
         ("runs/smoke/checkpoints", "runs/smoke/records", "runs/smoke/atelier"),
-        (("--jobs", "1"), ("--jobs", "2")), notebooks=NOTEBOOKS,
+        4, (("--jobs", "1"), ("--jobs", "2")), notebooks=NOTEBOOKS,
     ),
 )  # fmt: skip
 

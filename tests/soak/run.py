@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import os
 import platform
 import random
@@ -16,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
+sys.path.insert(0, str(ROOT / "tests"))
 
 from soak.harness import MOMENT, Place, Tally, soak  # noqa: E402
 from soak.parts import PARTS  # noqa: E402
@@ -30,10 +31,10 @@ MARKS = ("<!-- soak: begin -->", "<!-- soak: end -->")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse, soak, print the table and put it into the page."""
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
-    parser.add_argument("--kills", type=int, default=24, help="in all; a quarter each")
+    parser.add_argument("--kills", type=int, default=24, help="in all")
     parser.add_argument("--seed", type=int, default=2024, help="of the moments")
     parser.add_argument("--only", nargs="*", choices=[p.name for p in PARTS], help="these parts; writes no page")
-    parser.add_argument("--scratch", type=Path, help="a folder to work in, which is kept")
+    parser.add_argument("--scratch", type=Path, help="a folder to work in; it is kept, and gone on with")
     given = parser.parse_args(arguments)
     scratch = given.scratch or Path(tempfile.mkdtemp(prefix="mavton-soak-"))
     tallies = soak_all(scratch.resolve(), given.kills, given.seed, given.only)
@@ -52,17 +53,24 @@ def soak_all(scratch: Path, kills: int, seed: int, only: Sequence[str] | None = 
     for name in ("mavton_lite", "notebooks"):
         shutil.copytree(ROOT / name, source / name, dirs_exist_ok=True)
     place, tallies = Place(scratch, source), []
-    if not only or "data" in only:
+    place.enter()
+    if (not only or "data" in only) and not (scratch / "warm" / "manifest.json").exists():
         _say("compiling")  # what a machine does once would count as every run's time
         draw = ("data", "make", "--out", "warm", "--profile", "smoke", "--train", "2", "--test", "2", "--workers", "1")
-        own = os.environ | {"PYTHONPATH": str(source), "OMP_NUM_THREADS": "1"}
-        subprocess.run([sys.executable, "-m", "mavton_lite", *draw], cwd=scratch, env=own, check=True)
+        subprocess.run([sys.executable, "-m", "mavton_lite", *draw], cwd=scratch, check=True)
     chosen = [p for p in PARTS if not only or p.name in only]
     for number, part in enumerate(PARTS):
-        wanted = kills // len(PARTS) + (number < kills % len(PARTS)) if part in chosen else 0
+        wanted = -(-kills * part.share // sum(p.share for p in chosen)) if part in chosen else 0
         if not wanted and not any(p.name != part.name and PARTS.index(p) > number for p in chosen):
             continue  # nobody needs what it makes
-        tally = soak(place, part, wanted, random.Random(f"{seed} {part.name}"), _say)
+        kept = scratch / f"{part.name}-{wanted}-{seed}.json"  # a soak goes on where it was killed
+        if kept.exists():
+            tally = Tally(part, **json.loads(kept.read_text()))
+        else:
+            shutil.rmtree(scratch / part.name, ignore_errors=True)
+            tally = soak(place, part, wanted, random.Random(f"{seed} {part.name}"), _say)
+            numbers = {k: v for k, v in vars(tally).items() if k != "part"}
+            write_text(kept, json.dumps(numbers))
         made = scratch / part.name / "uninterrupted"
         known = {"data": {"data": made / "world"}, "train": {"trained": made / "checkpoints"}}
         place = dataclasses.replace(place, **known.get(part.name, {}))
