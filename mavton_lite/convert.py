@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mavton_lite import checkpoint, files
 from mavton_lite.config import PAPER, Profile, as_dict
@@ -34,10 +34,12 @@ def convert(gmm: Path, tom: Path | None, out: Path, profile: Profile = PAPER) ->
     out = Path(out)
     if out.suffix != ".safetensors":
         raise ValueError(f"{out}: found the ending {out.suffix!r}, wanted a name such as cpvton.safetensors")
-    networks: dict[str, GMM | TOM] = {"gmm": read_original(gmm, build_gmm(profile))}
+    matching = read_original(gmm, build_gmm(profile))
+    networks: dict[str, nn.Module] = {"gmm": matching}
+    ready: nn.Module = matching
     if tom is not None:
-        networks["tom"] = read_original(tom, build_tom(profile))
-    ready = TryOnPipeline(networks["gmm"], networks["tom"], profile.person) if tom else networks["gmm"]
+        networks["tom"] = painting = read_original(tom, build_tom(profile))
+        ready = TryOnPipeline(matching, painting, profile.person)
     weights = checkpoint.save_tensors(out, ready.state_dict())
     files = {"gmm": Path(gmm)} | ({"tom": Path(tom)} if tom else {})
     card = {

@@ -54,8 +54,8 @@ def alone(folder: Path) -> contextlib.AbstractContextManager:
 def deterministic(wanted: bool) -> Iterator[None]:
     """Inside, equal runs give equal bits: PyTorch takes deterministic algorithms only, and says where it has none.
 
-    On a GPU it has none for the gradient of `grid_sample` by its input, of which no training here has need, so that is a
-    warning. Costs speed there; on a CPU, trainings repeat anyway.
+    On a GPU it has none for the gradient of `grid_sample` by its input, of which no training here has need, so that is
+    a warning. Costs speed there; on a CPU, trainings repeat anyway.
     """
     if not wanted:
         yield

@@ -81,4 +81,4 @@ def feature_distance(judge: Judge, a: Tensor, b: Tensor) -> float:
     n = min(len(a), len(b))
     features = [judge.seen(x[:n]) for x in (a, b)]
     scale = features[1].std(0).clamp_min(1e-6)  # the reference's own spread, so that no channel dominates
-    return float(poly_mmd(*(f / scale for f in features)))
+    return float(poly_mmd(features[0] / scale, features[1] / scale))

@@ -19,6 +19,7 @@ from torch import Tensor
 from mavton_lite.config import KEEP_LOWER_BODY, PersonSettings
 from mavton_lite.data import collate, open_dataset
 from mavton_lite.data.facts import FACTS, read_facts
+from mavton_lite.data.folder import Split
 from mavton_lite.data.person import represent
 from mavton_lite.data.sample import COCO18
 
@@ -71,7 +72,7 @@ def measure_leaks(data: Path, size: tuple[int, int], person: PersonSettings, set
 
 
 def _look(
-    data: Path, split: str, count: int, size: tuple[int, int], person: PersonSettings
+    data: Path, split: Split, count: int, size: tuple[int, int], person: PersonSettings
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Every view of the first people of a split, aligned and flattened, and their garments' measures."""
     facts = [f["garment"] for f in read_facts(data / split / FACTS)]

@@ -35,12 +35,13 @@ def mask_loss(mask: Tensor, target: str, warped: Tensor | None = None, worn: Ten
     """
     if target == "ones":
         return (1 - mask).abs().mean()
-    wanted = {"warped": warped, "worn": worn}
-    if target not in wanted:
+    known = {"warped": warped, "worn": worn}
+    if target not in known:
         raise ValueError(f"unknown mask target {target!r}; known: warped, worn, ones")
-    if wanted[target] is None:
+    wanted = known[target]
+    if wanted is None:
         raise ValueError(f"mask target {target!r} wants the {target} mask, got None")
-    return l1(mask, wanted[target])
+    return l1(mask, wanted)
 
 
 def jaccard(logits: Tensor, labels: Tensor) -> Tensor:
@@ -209,4 +210,4 @@ class PerceptualLoss(nn.Module):
         weights = [self.weights[i] for i in sorted(self.weights)]
         # features may be in half precision; a mean in it would have three digits
         pairs = zip(weights, self.levels(generated), wanted, strict=True)
-        return sum(w * l1(a.float(), b.float()) for w, a, b in pairs)
+        return sum((w * l1(a.float(), b.float()) for w, a, b in pairs), start=generated.new_zeros(()))

@@ -76,7 +76,8 @@ class RefineObjective:
     def __init__(self, profile: Profile, experiment: Experiment, coarse: EncoderDecoder):
         if experiment.training(profile).flip:
             raise ValueError(f"{experiment.name}: train_refine.flip is on, but stored warps are not mirrored")
-        self.profile, self.control = profile, {}
+        self.profile = profile
+        self.control: dict[str, Tensor] = {}
         self.networks: dict[str, nn.Module] = {"refine": build_refinement(profile)}
         coarse = coarse.eval().requires_grad_(False)
         self.helpers: dict[str, nn.Module] = {"pipeline": VITONPipeline(coarse, nn.Identity(), profile)}

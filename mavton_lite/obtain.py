@@ -60,7 +60,7 @@ def obtain(
         if card["experiment"] != experiment:  # what it builds on is inside
             return Obtained(getattr(model, chosen.stage), "released", None, card)
         return Obtained(model, "released", card.get("steps"), card)
-    settings = {"seed": seed, "device": device, "progress": progress}
+    settings: dict[str, Any] = {"seed": seed, "device": device, "progress": progress}
     if chosen.base:
         fit(chosen.base, profile, data, out, **settings)
     done = fit(experiment, profile, data, out, **settings)

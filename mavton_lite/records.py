@@ -234,7 +234,7 @@ def table(records: Sequence[Record], metrics: Sequence[str] | None = None) -> pd
 
 
 def _cells(record: Record, metrics: Sequence[str], case: str = ALL) -> dict[str, float]:
-    cells = {}
+    cells: dict[str, float] = {}
     for metric in metrics:
         known = metric in record.values or (metric in record.sets and case == ALL)
         found = record.interval(metric, case=case) if known else Interval(math.nan, math.nan, math.nan, 0)

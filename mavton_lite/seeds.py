@@ -12,12 +12,12 @@ from mavton_lite.records import Interval
 LEVEL = 0.95
 
 
-def over_seeds(values: Sequence[float]) -> Interval:
+def over_seeds(numbers: Sequence[float] | np.ndarray) -> Interval:
     """The mean over seeds and its 95 % interval by Student's t: another seed is another draw of the same experiment.
 
     Raises: ValueError for fewer than two seeds, or a value that is not finite.
     """
-    values = np.asarray(values, np.float64)
+    values = np.asarray(numbers, np.float64)
     if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
         raise ValueError(f"an interval wants at least two finite values, got {values.tolist()}")
     half = student.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))

@@ -66,7 +66,8 @@ def switched(
 
     def instead(name: str):
         def hook(_module, _inputs, output: Tensor) -> Tensor:
-            off = averages[name].to(output).expand_as(output) if way == "fixed" else float(way == "open")
+            fixed = averages[name] if way == "fixed" and averages is not None else None
+            off = fixed.to(output).expand_as(output) if fixed is not None else float(way == "open")
             return off + strength * (output - off) if strength else torch.zeros_like(output) + off
 
         return hook

@@ -178,7 +178,8 @@ def study(
     variants start from the same weights and see the same examples.
     """
     base = dataclasses.replace(loss, l1=1.0, perceptual=1.0, mask=1.0, mask_target="worn")
-    rows, first = [], {}
+    rows: list[dict[str, Any]] = []
+    first: dict[str, Any] = {}
     seeds = range(settings.seeds) if seeds is None else seeds
     todo = [(name, seed) for seed in seeds for name in variants]
     for name, seed in tqdm(todo, desc="short trainings", disable=not progress):

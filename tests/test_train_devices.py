@@ -70,7 +70,7 @@ def short():
     """
     profile = retimed(shortened(STEPS, 2), STEPS, 4)
     stages = [f.name for f in fields(profile) if f.name.startswith("train_")]
-    slow = {s: replace(getattr(profile, s), lr=1e-5, schedule="constant", save_every=2) for s in stages}
+    slow = {s: replace(getattr(profile, s), lr=3e-6, schedule="constant", save_every=2) for s in stages}
     return replace(profile, viton=replace(SMOKE.viton, dropout=0.5), **slow)
 
 

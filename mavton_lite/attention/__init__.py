@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import nn
 
@@ -59,4 +60,5 @@ def make_gate(name: str, channels: int, reduction: int = 16, kernel: int = 7) ->
     maps = [(kind, attention) for gate in gates for kind, attention in gate.named_children()]
     if len(dict(maps)) < len(maps):
         raise ValueError(f"gate {name!r}: a map comes twice, wanted each of {', '.join(dict(maps))} once")
-    return Gate(**dict(maps))
+    found: dict[str, Any] = dict(maps)
+    return Gate(**found)

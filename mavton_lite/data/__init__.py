@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from torch.utils.data import Dataset
-
 from mavton_lite.data.cache import Cached
 from mavton_lite.data.folder import SPLITS, FolderDataset, Layout, Pairs, Split
 from mavton_lite.data.sample import Sample, collate
@@ -31,7 +29,7 @@ def detect_layout(root: Path) -> Layout:
     raise ValueError(f"{root}: found {found}, wanted one of {wanted}")
 
 
-def open_dataset(root: Path, split: Split, pairs: Pairs, size: tuple[int, int]) -> Dataset[Sample]:
+def open_dataset(root: Path, split: Split, pairs: Pairs, size: tuple[int, int]) -> FolderDataset:
     """One split of a VITON, CP-VTON, VITON-HD or Atelier folder, as `Sample`s of `size` (height, width).
 
     `paired`: everybody with the garment of the picture; `unpaired`: with another one.

@@ -40,6 +40,11 @@ class Cached:
         """Is the data set in memory?"""
         return self._store is not None
 
+    @property
+    def device(self) -> torch.device:
+        """Where what is held is held; the CPU where nothing is."""
+        return next(iter(self._store.values())).device if self._store else torch.device("cpu")
+
     def __len__(self) -> int:
         return len(self.dataset)
 
@@ -56,10 +61,12 @@ class Cached:
         indices = torch.as_tensor(list(indices) if not torch.is_tensor(indices) else indices, dtype=torch.long).cpu()
         if indices.ndim != 1 or not len(indices) or indices.min() < 0 or indices.max() >= len(self):
             raise ValueError(f"indices: found {indices.tolist()}, wanted at least one in 0..{len(self) - 1}")
-        if self.held:
+        if self._store is not None:
             packed = {k: v.index_select(0, indices.to(v.device)) for k, v in self._store.items()}  # (B, ...)
         else:
             packed = self._decode(indices.tolist())
+        if torch.device(device).type == "cuda":  # only from pinned memory does a copy run beside the computation
+            packed = {k: v if v.is_cuda else v.pin_memory() for k, v in packed.items()}
         packed = {k: v.to(device, non_blocking=True) for k, v in packed.items()}
         if "truth_warp" in packed and packed["truth_warp"].dtype == torch.int16:
             warp = packed["truth_warp"]
@@ -72,7 +79,7 @@ class Cached:
 
     def to(self, device: torch.device | str) -> Cached:
         """Hold everything on a device (a GPU's memory takes `nbytes`), so that batches need no transfer."""
-        if self.held:
+        if self._store is not None:
             self._store = {k: v.to(device) for k, v in self._store.items()}
         return self
 

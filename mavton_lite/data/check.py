@@ -162,8 +162,8 @@ def _folders(root: Path, layout: Layout, split: str) -> Iterator[_Folder]:
     )
     for name, kind, endings in truths:
         if (base / name.split("/")[0]).is_dir():
-            endings = (endings,) if isinstance(endings, str) else endings
-            yield _Folder(base / name, kind, "person", endings, parents=False)
+            those = (endings,) if isinstance(endings, str) else endings
+            yield _Folder(base / name, kind, "person", those, parents=False)
 
 
 def _check_folders(

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch.utils.data import Dataset
@@ -124,8 +124,8 @@ def stem(name: str) -> str:
 
 def is_other_garment(person: str, cloth: str) -> bool:
     """Is this the garment of the Atelier's other picture of this person: the number with its lowest bit flipped?"""
-    numbers = [re.match(r"\d+", name) for name in (person, cloth)]
-    return all(numbers) and int(numbers[0][0]) ^ 1 == int(numbers[1][0])
+    mine, given = (re.match(r"\d+", name) for name in (person, cloth))
+    return bool(mine and given and int(mine[0]) ^ 1 == int(given[0]))
 
 
 class FolderDataset(Dataset):
@@ -208,7 +208,7 @@ class FolderDataset(Dataset):
         """The person's and the garment's file name without their endings."""
         return stem(self.examples[index][0]), stem(self.examples[index][1])
 
-    def words(self, index: int) -> dict[str, str | list[str]]:
+    def words(self, index: int) -> dict[str, Any]:
         """What of a `Sample` is no tensor."""
         name, cloth_name = self.names(index)
         tags = {} if self._tags is None else {"tags": list(self._tags[index])}

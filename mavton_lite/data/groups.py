@@ -60,11 +60,11 @@ def draw_group(index: int, height: int, width: int, split: str = "train", seed: 
     count = 1 + index % MOST
     people = [person_of(seed, split, MOST * index + k) for k in range(count)]
     centres = 0.5 + (np.array(PLACES[count]) - 0.5) * rng.uniform(CLOSER, 1) + rng.uniform(-0.03, 0.03, count)
-    picture, owners = None, np.zeros((height, width), np.uint8)
+    picture, owners = np.zeros((0, 0, 3)), np.zeros((height, width), np.uint8)
     keypoints = np.zeros((MOST, len(COCO18), 3), np.float32)
     for k, place in enumerate(rng.permutation(count)):
         stage = Stage(_framed(people[k], people[0], centres[place], count, rng), height, width)
-        if picture is not None:  # the people behind are this one's wall
+        if picture.size:  # the people behind are this one's wall
             wall = ~np.isfinite(stage.depth)
             stage.colour[wall] = picture.repeat(SUPERSAMPLE, 0).repeat(SUPERSAMPLE, 1)[wall]
         seen = stage.wear(garment_of(seed, split, MOST * index + k))

@@ -178,7 +178,7 @@ class MediaPipe:
     def _face(self, rgb: np.ndarray, keypoints: np.ndarray) -> np.ndarray | None:
         """The face's outline, looked for in a square around the nose (FaceMesh misses faces that are small)."""
         nose, *ends = (keypoints[COCO18.index(n), :2] for n in ("nose", "left ear", "right ear", "neck"))
-        half = 2.2 * max(np.linalg.norm(ends[0] - ends[1]), 0.5 * np.linalg.norm(ends[2] - nose), 4.0)
+        half = 2.2 * max(float(np.linalg.norm(ends[0] - ends[1])), 0.5 * float(np.linalg.norm(ends[2] - nose)), 4.0)
         x0, y0 = np.maximum(np.floor(nose - half).astype(int), 0)
         x1, y1 = np.minimum(np.ceil(nose + half).astype(int), (rgb.shape[1], rgb.shape[0]))
         if x1 - x0 < 8 or y1 - y0 < 8:

@@ -36,7 +36,7 @@ def upright_rgb(picture: Image.Image) -> np.ndarray:
     """An opened picture as upright RGB, whatever its mode.   Shape: -> (H, W, 3) uint8."""
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith(("I", "F")):  # 16-bit and float greys, which Pillow would clip
-        grey = np.asarray(picture, np.float32)
+        grey: np.ndarray = np.asarray(picture, np.float32)
         low, high = float(grey.min()), float(grey.max())
         grey = grey / 257 if picture.mode.startswith("I;16") else (grey - low) / max(high - low, 1e-6) * 255
         picture = Image.fromarray(grey.clip(0, 255).astype(np.uint8))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import torch
 from torch import Tensor
@@ -68,12 +68,12 @@ class Sample(TypedDict):
     truth_warp: NotRequired[Tensor]  # (2, H, W) float32: x, y in cloth pixels where garment shows, NaN elsewhere
 
 
-def collate(samples: list[Sample]) -> dict:
+def collate(samples: list[Sample]) -> dict[str, Any]:
     """A batch: tensors stacked along a new first axis, names as lists; keys that some samples lack are left out."""
     if not samples:
         raise ValueError("cannot collate an empty list of samples")
     keys = [k for k in samples[0] if all(k in s for s in samples)]
-    columns = {k: [s[k] for s in samples] for k in keys}
+    columns = {k: [dict(s)[k] for s in samples] for k in keys}
     return {k: torch.stack(v) if torch.is_tensor(v[0]) else v for k, v in columns.items()}
 
 

@@ -6,6 +6,7 @@ Source: Tobin et al. 2017, "Domain randomization for transferring deep neural ne
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -52,7 +53,7 @@ def reframed(image: Tensor, parse: Tensor) -> tuple[Tensor, Tensor]:
     c, s, aspect = torch.cos(roll) / zoom, torch.sin(roll) / zoom, height / width
     theta = torch.stack([c, s * aspect, across, -s / aspect, c, down], 1).view(count, 2, 3)
     grid = F.affine_grid(theta, list(image.shape), align_corners=True)  # (B, H, W, 2)
-    kept = {"padding_mode": "border", "align_corners": True}
+    kept: dict[str, Any] = {"padding_mode": "border", "align_corners": True}
     labels = F.grid_sample(parse[:, None].float(), grid, mode="nearest", **kept)[:, 0]
     return F.grid_sample(image, grid, mode="bilinear", **kept), labels.to(parse.dtype)
 
@@ -85,7 +86,8 @@ def recoloured(image: Tensor) -> Tensor:
     """Uneven light, a cast, other saturation, contrast, exposure, gamma, blur.   Shape: (B, 3, H, W) -> same."""
     count, size = len(image), image.shape[2:]
     unit = (image + 1) / 2
-    shade = F.interpolate(drawn(torch.randn, count, 1, 3, 2, device=image.device), size, mode="bilinear", align_corners=True)
+    light = drawn(torch.randn, count, 1, 3, 2, device=image.device)
+    shade = F.interpolate(light, size, mode="bilinear", align_corners=True)
     unit = unit * torch.exp(0.25 * _uniform(image, 0, 1, 1, 1, 1) * shade)
     unit = unit * (1 + 0.06 * drawn(torch.randn, count, 3, 1, 1, device=image.device))
     grey = (unit * unit.new_tensor(GREY).view(1, 3, 1, 1)).sum(1, keepdim=True)

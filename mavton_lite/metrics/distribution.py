@@ -55,7 +55,8 @@ class SetDistance:
         given = weights or os.environ.get(INCEPTION_VARIABLE)
         if network == "auto":
             network = "inception" if given else "lite0"
-        self.device, self._seen = torch.device(device), {}
+        self.device = torch.device(device)
+        self._seen: dict[str, tuple[Tensor, Tensor]] = {}
         self.extractor, self.info = _inception(given) if network == "inception" else _lite0()
         self.extractor.to(self.device)
         original = network == "inception" and self.info.sha256.startswith(INCEPTION_SHA256)

@@ -92,6 +92,8 @@ def count_of(dataset: Any, protocol: str, limit: int | None) -> int:
     given = getattr(source_of(dataset), "pairs", protocol)
     if given != protocol:
         raise ValueError(f"protocol: found {protocol!r}, but the data set's pairs are {given!r}")
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit: found {limit}, wanted at least 1")
     count = len(dataset) if limit is None else min(limit, len(dataset))
     if not count:
         raise ValueError("the data set is empty; wanted at least one example")
@@ -122,9 +124,8 @@ def measure(
         examples = {k: v.to(device) if torch.is_tensor(v) else v for k, v in examples.items()}
         known = "truth_image" in examples and "truth_parse" in examples
         if not known and sets is None:
-            raise ValueError(
-                f"{getattr(source_of(dataset), 'pairs', 'this protocol')}: this data set does not know the true picture; only the Atelier does unpaired"
-            )
+            pairs = getattr(source_of(dataset), "pairs", "data")
+            raise ValueError(f"{pairs}: this data set does not know the true picture; only the Atelier does unpaired")
         prediction = predict({k: v for k, v in examples.items() if not k.startswith("truth_")})
         if prediction.image is not None and not prediction.image.isfinite().all():
             raise ValueError(f"the prediction for {', '.join(examples['name'])} is not finite")
@@ -245,8 +246,8 @@ def _warps(grid: Tensor, truth: Tensor, points: int) -> dict[str, Tensor]:
         "epe_px": warp.end_point_error(found, truth),
         "epe_256_px": warp.end_point_error(found, truth, warp.REFERENCE_SIZE),
     }
-    for name, field in bounds.items():
-        measured[f"epe_256_px_{name}"] = warp.end_point_error(field, truth, warp.REFERENCE_SIZE)
+    for name, bound in bounds.items():
+        measured[f"epe_256_px_{name}"] = warp.end_point_error(bound, truth, warp.REFERENCE_SIZE)
     return measured
 
 

@@ -71,6 +71,6 @@ def score(counts: Overlap, seed: int = SEED, resamples: int = RESAMPLES) -> Pars
         return Interval(float(mean), float(low), float(high), n)
 
     pictures = (truth[:, shown] > 0).sum(0)
-    classes = {LIP[c]: interval(exact[i], by_class[:, i], int(pictures[i])) for i, c in enumerate(shown)}
+    classes = {LIP[c]: interval(exact[i], by_class[:, i], int(pictures[i])) for i, c in enumerate(shown.tolist())}
     mean = interval(exact.mean(), np.nanmean(by_class, axis=1), len(both))
     return ParsingScore(classes, mean, float(both.sum() / truth.sum()))

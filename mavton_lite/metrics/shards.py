@@ -12,7 +12,7 @@ from filelock import FileLock
 from mavton_lite.checkpoint import digest, load_tensors, save_tensors
 from mavton_lite.config import SEED, Profile
 from mavton_lite.metrics.distribution import SetDistance
-from mavton_lite.metrics.evaluator import Measured, count_of, source_of, measure, record
+from mavton_lite.metrics.evaluator import Measured, count_of, measure, record, source_of
 from mavton_lite.metrics.learned import LPIPS
 from mavton_lite.metrics.outline import Labeller
 from mavton_lite.metrics.predictors import Predict

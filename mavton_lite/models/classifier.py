@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import reduce
 
 import pandas as pd
 import torch
@@ -114,7 +115,7 @@ def train(network: nn.Module, garments: Garments, settings: ClassifierSettings, 
         chosen = torch.randint(len(pictures), (settings.batch,), generator=generator)
         x = pictures[chosen].flip(3) if step % 2 else pictures[chosen]
         answers = network(x)
-        loss = sum(F.cross_entropy(answers[name], right[name][chosen]) for name in ATTRIBUTES)
+        loss = reduce(torch.add, (F.cross_entropy(answers[name], right[name][chosen]) for name in ATTRIBUTES))
         adam.zero_grad()
         loss.backward()
         adam.step()

@@ -219,9 +219,11 @@ def trials(settings: FetchSettings, train_set: Pairs, test: Pairs) -> tuple[pd.D
     Columns: untrained; trained; no positions (trained without them); another asks (trained, but each garment is asked
     by the next person in line, while the truth stays).
     """
-    rows, kept = [], None
+    rows: list[dict[str, float]] = []
+    first: Fetcher | None = None
     for seed in range(settings.seeds):
-        row, network = {"seed": seed}, build(settings, seed)
+        row: dict[str, float] = {"seed": seed}
+        network = build(settings, seed)
         row["untrained"] = _mean_on_target(network, test, settings)
         train(network, train_set, settings, seed)
         row["trained"] = _mean_on_target(network, test, settings)
@@ -230,8 +232,10 @@ def trials(settings: FetchSettings, train_set: Pairs, test: Pairs) -> tuple[pd.D
         train(blind, train_set, settings, seed)
         row["no positions"] = _mean_on_target(blind, test, settings)
         rows.append(row)
-        kept = kept or network
-    return pd.DataFrame(rows), kept
+        first = first or network
+    if first is None:
+        raise ValueError(f"seeds: found {settings.seeds}, wanted at least 1")
+    return pd.DataFrame(rows), first
 
 
 def _mean_on_target(network: Fetcher, test: Pairs, settings: FetchSettings, asking: Tensor | None = None) -> float:

@@ -95,7 +95,8 @@ class GlimpseAgent(nn.Module):
         side = cells_a_side(x)
         centres = cell_centres(side, side, *x.shape[2:]).to(x)
         seen = self.searcher.see(overview(x))
-        memory, total = new_memory(len(x), side).to(x), 0
+        memory: Tensor = new_memory(len(x), side).to(x)
+        total = x.new_zeros(())
         found = []
         for _ in range(self.steps):
             where, _ = self.searcher(seen, memory)

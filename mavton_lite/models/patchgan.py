@@ -8,7 +8,8 @@ from torch import Tensor, nn
 def _init_normal(module: nn.Module) -> None:
     if isinstance(module, nn.Conv2d):
         nn.init.normal_(module.weight, 0.0, 0.02)
-        nn.init.zeros_(module.bias)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 class PatchGAN(nn.Module):

@@ -62,10 +62,11 @@ class Localiser(nn.Module):
             nn.Conv2d(width, width, 5, 2, 2, bias=False),
         )  # fmt: skip
         self.where = PlaceMaps(width)
-        self.decide = nn.Sequential(nn.Linear(5 * width, hidden), nn.ReLU(), nn.Linear(hidden, 6))
-        nn.init.zeros_(self.decide[-1].weight)
+        first, last = nn.Linear(5 * width, hidden), nn.Linear(hidden, 6)
+        self.decide = nn.Sequential(first, nn.ReLU(), last)
+        nn.init.zeros_(last.weight)
         with torch.no_grad():
-            self.decide[-1].bias.copy_(torch.eye(2, 3).flatten())
+            last.bias.copy_(torch.eye(2, 3).flatten())
 
     def forward(self, x: Tensor) -> Tensor:
         maps = self.where(self.features(x - 1))  # (B, width, h, w)

@@ -52,7 +52,7 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(nn.Conv2d(a, b, 3, 1, 1) for a, b in zip(joined, outputs, strict=True))
         carry = dict(enumerate(sizes[:-1], 1)) if gate else {}
         carry = {level: c for level, c in carry.items() if gated is None or level in gated}
-        self.gates = nn.ModuleDict({f"level{level}": gate(c) for level, c in carry.items()})
+        self.gates = nn.ModuleDict({f"level{level}": gate(c) for level, c in carry.items() if gate})
         self.bottleneck = bottleneck(sizes[-1]) if bottleneck else None
 
     def forward(self, x: Tensor) -> Tensor:

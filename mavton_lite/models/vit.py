@@ -24,6 +24,7 @@ class PatchEmbedding(nn.Module):
         self.grid = size[0] // patch, size[1] // patch
         self.project = nn.Conv2d(channels, width, patch, stride=patch)
         where = sine_positions(*self.grid, width) if positions else torch.zeros(self.grid[0] * self.grid[1], width)
+        self.positions: Tensor
         self.register_buffer("positions", where, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from mavton_lite.models.gmm import Warp
 from mavton_lite.plots.colours import as_array
 from mavton_lite.plots.gmm import outlook
 from mavton_lite.plots.photo import close_up, draw_parse, draw_picture, draw_pose
+from mavton_lite.plots.style import set_gaps
 from mavton_lite.tryon import PhotoTryOn
 
 UPPER = ("nose", "neck", "right shoulder", "left shoulder", "right elbow", "left elbow", "right wrist", "left wrist")
@@ -58,7 +59,7 @@ def application(
         raise ValueError(f"application wants at least one garment on both sides, found {names} and {list(made)}")
     rows = 1 + len(names) + bool(second)
     figure = Figure(figsize=(13.6, 1.68 * rows + 0.75), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
+    set_gaps(figure, w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
     left, right = figure.subfigures(1, 2, width_ratios=[5.9, 4], wspace=0.025)
     left.suptitle("a photograph 照片", fontsize=11)
     right.suptitle("an Atelier person of similar pose", fontsize=11)

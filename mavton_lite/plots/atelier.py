@@ -13,7 +13,7 @@ from torch import Tensor
 from mavton_lite.data.sample import COCO18, LIP, LIP_COLOURS, Sample
 from mavton_lite.plots.colours import as_array, parse_colours, warp_colours, warp_lines
 from mavton_lite.plots.photo import LIMBS
-from mavton_lite.plots.style import INK
+from mavton_lite.plots.style import INK, set_gaps
 
 FAINT = 0.55  # share of a parse's colours under a skeleton
 _COLUMNS = (
@@ -38,7 +38,7 @@ def contact_sheet(own: Sequence[Sample], other: Sequence[Sample]) -> Figure:
     height, width = own[0]["image"].shape[1:]
     cell = 1.32
     figure = Figure(figsize=(cell * 7.3, cell * height / width * len(own) + 1.3), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
+    set_gaps(figure, w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
     grid = figure.add_gridspec(len(own) + 1, 8, width_ratios=[1, 1, 1, 1, 0.12, 1, 1, 1],
                                height_ratios=[*[1] * len(own), 0.4])  # fmt: skip
     for row, (mine, new) in enumerate(zip(own, other, strict=True)):
@@ -87,7 +87,7 @@ def anyone_in_anything(truths: Sequence[Sequence[Tensor]], cloths: Sequence[Tens
     rows, columns = len(truths), len(cloths)
     height, width = cloths[0].shape[1:]
     figure = Figure(figsize=(1.4 * columns, 1.4 * height / width * (rows + 0.8)), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
+    set_gaps(figure, w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
     axes = figure.subplots(rows + 1, columns, squeeze=False, height_ratios=[0.8, *[1] * rows])
     for column, cloth in enumerate(cloths):
         picture(axes[0, column], cloth)
@@ -110,7 +110,7 @@ def strip_rows(columns: Sequence[tuple[str, Tensor]], side: float = 1.7) -> Figu
     """A row an example of a batch, a column a kind of picture.   Shape: (B, 3, H, W) in [-1, 1] each."""
     count, _, height, width = columns[0][1].shape
     figure = Figure(figsize=(side * len(columns), side * height / width * count + 0.35), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
+    set_gaps(figure, w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
     for row, line in enumerate(figure.subplots(count, len(columns), squeeze=False)):
         for axes, (title, pictures) in zip(line, columns, strict=True):
             picture(axes, pictures[row], title if row == 0 else "")

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mavton_lite.plots.atelier import picture
 from mavton_lite.plots.colours import as_array, heat_over
-from mavton_lite.plots.style import COLOURS, INK
+from mavton_lite.plots.style import COLOURS, INK, set_gaps
 
 
 def levels(maps: Mapping[str, Tensor]) -> list[int]:
@@ -53,7 +53,7 @@ def attention_maps(people: Tensor, garments: Tensor, tryons: Tensor, maps: Mappi
     cell = min(1.5, 10.5 / columns)
     size = (cell * columns, 0.94 * cell * height / width * count + 2.6)
     figure = Figure(figsize=size, dpi=78, layout="constrained")  # in a notebook: many photographs are a large file
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
+    set_gaps(figure, w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
     tall = cell * height / width
     grid = figure.add_gridspec(count + 2, columns, height_ratios=[*[tall] * count, 0.34, 1.55])
     titles = ("person\n人物", "garment\n目标服装", "try-on\n试穿结果")

@@ -13,7 +13,7 @@ from torch import Tensor
 from mavton_lite.data.mixture import Mixture
 from mavton_lite.models.game import HALF_VIEW, SIDE, History
 from mavton_lite.models.gan import GENERATOR_LOSSES, generator_slope
-from mavton_lite.plots.style import COLOURS, INK
+from mavton_lite.plots.style import COLOURS, INK, set_gaps
 from mavton_lite.seeds import over_seeds
 
 REAL, MADE = COLOURS[2], COLOURS[1]  # data, generated
@@ -121,7 +121,7 @@ def stuck(runs: Mapping[str, History]) -> Figure:
 def strip(games: Mapping[str, History], frames: Sequence[int], seed: int = 0) -> Figure:
     """A row a game, a column a moment: D as colour, generated points as dots, the number of modes beside the step."""
     figure = Figure(figsize=(1.55 * len(frames) + 0.3, 1.85 * len(games)), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.02)
+    set_gaps(figure, w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.02)
     grid = figure.subplots(len(games), len(frames), squeeze=False)
     for row, (name, history) in zip(grid, games.items(), strict=True):
         for axes, number in zip(row, frames, strict=True):

@@ -15,7 +15,7 @@ from torch import Tensor
 from mavton_lite.data.sample import COCO18
 from mavton_lite.plots.atelier import picture
 from mavton_lite.plots.colours import as_array, heat_over
-from mavton_lite.plots.style import COLOURS, INK
+from mavton_lite.plots.style import COLOURS, INK, set_gaps
 from mavton_lite.pose.maps import LIMBS, STRIDE
 from mavton_lite.pose.score import Found
 
@@ -97,7 +97,7 @@ def skeleton_rows(pictures: Tensor, rows: Mapping[str, Sequence[Tensor]], side: 
     height, width = pictures.shape[2:]
     tall = side * height / width * len(rows) + 0.1
     figure = Figure(figsize=(side * len(pictures) + 0.25, tall), dpi=DPI, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
+    set_gaps(figure, w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
     axes = figure.subplots(len(rows), len(pictures), squeeze=False)
     for line, (name, people) in zip(axes, rows.items(), strict=True):
         for ax, shown, found in zip(line, pictures, people, strict=True):
@@ -149,7 +149,7 @@ def _sheet(shown: Tensor, rows: int, columns: int) -> tuple[Figure, np.ndarray]:
     height, width = shown.shape[1:]
     side = 8.75 / columns
     figure = Figure(figsize=(9, side * height / width * rows + 0.3), dpi=DPI, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    set_gaps(figure, w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 

@@ -15,7 +15,7 @@ from mavton_lite.plots.atelier import picture
 from mavton_lite.plots.attention import enlarge
 from mavton_lite.plots.colours import as_array, heat_over
 from mavton_lite.plots.diagram import GREY, Sheet, times
-from mavton_lite.plots.style import COLOURS, INK
+from mavton_lite.plots.style import COLOURS, INK, set_gaps
 from mavton_lite.records import Interval
 
 QUERY, KEY, VALUE = COLOURS[1], COLOURS[0], COLOURS[2]
@@ -103,7 +103,7 @@ def asked(photographs: Tensor, garments: Tensor, weights: Tensor, places: Tensor
     height, width = photographs.shape[2:]
     per_row = width // patch
     figure = Figure(figsize=(1.5 * columns, 1.5 * height / width * count + 0.35), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
+    set_gaps(figure, w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
     axes = figure.subplots(count, columns, squeeze=False)
     for row in range(count):
         picture(axes[row, 0], photographs[row], "who asks" if row == 0 else "")

@@ -12,6 +12,7 @@ from mavton_lite.data.decode import open_picture
 from mavton_lite.data.folder import PICTURE_ENDINGS, Split, index_folder
 from mavton_lite.data.sample import Sample
 from mavton_lite.plots.atelier import contact_sheet, parse_and_pose, picture
+from mavton_lite.plots.style import set_gaps
 
 SIZE = (256, 192)  # larger pictures are shown at that
 
@@ -46,7 +47,7 @@ def _plain_sheet(own: list[Sample], other: list[Sample]) -> Figure:
     height, width = own[0]["image"].shape[1:]
     cell = 1.32
     figure = Figure(figsize=(cell * 5, cell * height / width * len(own) + 0.35), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
+    set_gaps(figure, w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
     titles = ("person", "parse and pose", "own garment", "its mask", "another garment")
     for row, (axes, mine, new) in enumerate(
         zip(figure.subplots(len(own), len(titles), squeeze=False), own, other, strict=True)

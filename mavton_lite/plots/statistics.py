@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from mavton_lite.data.statistics import Statistics, table
 from mavton_lite.files import write_text
-from mavton_lite.plots.style import COLOURS, INK
+from mavton_lite.plots.style import COLOURS, INK, set_gaps
 
 COVERAGE = ("garment", "arms", "hair", "lower", "ground")
 FRAME_ROWS = {"head_top": "top of the head", "shoulder_row": "shoulders", "hip_row": "hips"}
@@ -32,7 +32,7 @@ def statistics_figure(measured: Sequence[Statistics]) -> Figure:
     knowing = next((s for s in measured if len(s.facts.columns)), None)
     rows = 2 if knowing is None else 4
     figure = Figure(figsize=(11, 2.9 * rows), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06)
+    set_gaps(figure, w_pad=0.06, h_pad=0.06)
     grid = figure.add_gridspec(rows, 6)
     _framing(figure.add_subplot(grid[:2, :2]), measured)
     _coverage(figure.add_subplot(grid[0, 2:4]), measured)

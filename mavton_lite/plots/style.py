@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib
+from cycler import cycler
 from matplotlib import font_manager
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from mavton_lite.files import replacing
 
@@ -50,7 +52,7 @@ RC = {
     "axes.grid": False,
     "grid.color": "#d9dce3",
     "grid.linewidth": 0.6,
-    "axes.prop_cycle": matplotlib.cycler(color=COLOURS),
+    "axes.prop_cycle": cycler(color=COLOURS),
     "lines.linewidth": 1.6,
     "legend.frameon": False,
     "image.interpolation": "nearest",
@@ -77,6 +79,13 @@ def use() -> None:
     if FONT.exists() and FAMILIES[1] not in font_manager.fontManager.get_font_names():
         font_manager.fontManager.addfont(FONT)
     matplotlib.rcParams.update(RC)
+
+
+def set_gaps(figure: Figure, **gaps: float) -> None:
+    """Distances between the parts of a figure, as `ConstrainedLayoutEngine.set` names them; other layouts have none."""
+    engine = figure.get_layout_engine()
+    if isinstance(engine, ConstrainedLayoutEngine):
+        engine.set(**gaps)
 
 
 def save(figure: Figure, path: Path, dpi: int | None = None) -> Path:

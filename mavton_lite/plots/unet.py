@@ -18,7 +18,7 @@ from mavton_lite.models.unet_study import Parsed
 from mavton_lite.plots.atelier import picture
 from mavton_lite.plots.colours import parse_colours
 from mavton_lite.plots.diagram import GREY, Sheet, times
-from mavton_lite.plots.style import COLOURS, INK
+from mavton_lite.plots.style import COLOURS, INK, set_gaps
 
 Shape = tuple[int, ...]  # without the batch
 LEFT, RIGHT, COPY = "#9cc3e6", "#f5c08a", "#e6e8ee"
@@ -127,7 +127,7 @@ def skip_pictures(pictures: Tensor, columns: Mapping[str, Tensor], side: float =
     """Labels by one network with and without its skips.   Shape: (n, 3, H, W) in [-1, 1], each column (n, H, W)."""
     count, _, height, width = pictures.shape
     figure = Figure(figsize=(side * (1 + len(columns)), side * height / width * count + 0.4), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
+    set_gaps(figure, w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
     axes = figure.subplots(count, 1 + len(columns), squeeze=False)
     for row, line in enumerate(axes):
         picture(line[0], pictures[row], "" if row else "person")

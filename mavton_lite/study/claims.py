@@ -129,8 +129,8 @@ def gain_of(records: Sequence[Record], ours: str, theirs: str, metric: str) -> t
         gains = [sign * (a.sets[metric].mean - b.sets[metric].mean) for a, b in pairs]
         gain = few.over_seeds(gains) if len(gains) > 1 else Interval(gains[0], math.nan, math.nan, 1)
         return gain, dict(zip(shared, gains, strict=True))
-    gains = sign * np.stack([a.array(metric) - b.array(metric) for a, b in pairs])  # (S, N)
-    return hierarchical(gains), dict(zip(shared, (float(np.nanmean(row)) for row in gains), strict=True))
+    images = sign * np.stack([a.array(metric) - b.array(metric) for a, b in pairs])  # (S, N)
+    return hierarchical(images), dict(zip(shared, (float(np.nanmean(row)) for row in images), strict=True))
 
 
 def judge(claim: Claim, records: Sequence[Record]) -> Finding:

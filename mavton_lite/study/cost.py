@@ -100,4 +100,4 @@ def measure_steps(
 def _stages(name: str) -> list[str]:
     """The experiments that are trained for this one alone."""
     experiment = get_experiment(name)
-    return [experiment.base, name] if experiment.stage == "refine" else [name]
+    return [experiment.base, name] if experiment.base and experiment.stage == "refine" else [name]

@@ -46,7 +46,8 @@ def keep(predict: Predict, model: str, examples: Cached, folder: Path, device: s
     batch = examples.batch(list(cases.values()), device)
     with torch.no_grad():
         made = predict({k: v for k, v in batch.items() if not k.startswith("truth_")}).image
-    _write(folder / f"{model}.jpg", made)
+    if made is not None:
+        _write(folder / f"{model}.jpg", made)
     for name, key in GIVEN.items():
         if key in batch and not (folder / f"{name}.jpg").exists():
             _write(folder / f"{name}.jpg", batch[key])

@@ -11,15 +11,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from mavton_lite import checkpoint, metrics
 from mavton_lite.config import SEED, Profile
 from mavton_lite.data import Cached, open_dataset
+from mavton_lite.data.folder import Split
 from mavton_lite.experiments import Experiment, get_experiment
 from mavton_lite.feed import kept_open
 from mavton_lite.metrics import Labeller, SetDistance
+from mavton_lite.metrics.predictors import Predict
 from mavton_lite.notebook import threads
 from mavton_lite.obtain import obtain
 from mavton_lite.records import Record, load
@@ -106,8 +109,8 @@ def run_one(study: Study, name: str, seed: int) -> Outcome:
     """One experiment with one seed: trained and measured, unless its record is there."""
     experiment, out = get_experiment(name), study.folder(seed)
     shared = experiment.base is not None and get_experiment(experiment.base).stage == "gmm"
-    base = study.shared / experiment.base if shared else None
-    how = {"device": study.device, "progress": _watched()}
+    base = study.shared / experiment.base if shared and experiment.base else None
+    how: dict[str, Any] = {"device": study.device, "progress": _watched()}
     try:
         key = _key(study, experiment, seed, base)
         if _answers(study.path(name, seed), key):
@@ -145,7 +148,7 @@ def _key(study: Study, experiment: Experiment, seed: int, shared: Path | None) -
 
 def _share(study: Study, names: Iterable[str]) -> None:
     """What all runs build on, trained where it is not there yet: the matching modules."""
-    wanted = dict.fromkeys(["gmm", *(get_experiment(n).base for n in names if get_experiment(n).stage == "tom")])
+    wanted = dict.fromkeys(["gmm", *(get_experiment(n).gmm for n in names if get_experiment(n).stage == "tom")])
     for name in wanted:
         fit(name, study.profile, study.data, study.shared, seed=SEED, device=study.device, progress=_watched())
     _labeller(study)
@@ -157,9 +160,8 @@ def _floor(study: Study, name: str) -> Outcome:
     key = checkpoint.digest([name, wanted])
     if _answers(study.path(name, SEED), key, "notes"):
         return Outcome(name, SEED, "there")
-    if name == "copy_person":
-        predict = metrics.copy_person
-    else:
+    predict: Predict = metrics.copy_person
+    if name != "copy_person":
         matching = obtain("gmm", study.profile, study.data, gmm.parent, device=study.device).model
         predict = metrics.paste_warped_cloth(matching, study.profile.person)
     _measure(study, name, SEED, predict, {}, {"fingerprint": key})
@@ -188,7 +190,7 @@ def write(record: Record, path: Path) -> Path:
 
 
 @cache
-def _pictures(data: Path, split: str, size: tuple[int, int]) -> Cached:
+def _pictures(data: Path, split: Split, size: tuple[int, int]) -> Cached:
     return Cached(open_dataset(data, split, "unpaired", size))
 
 
@@ -198,7 +200,7 @@ def _sets(device: str) -> SetDistance:
 
 
 @cache
-def _labeller(study: Study) -> Labeller:
+def _labeller(study: Study) -> Labeller | None:
     return labeller_of(study.profile, study.device, (study.data, study.shared))
 
 

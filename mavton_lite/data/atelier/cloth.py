@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -213,7 +214,7 @@ def sample_kind(rng: np.random.Generator, kind: str) -> Cloth:
     colours = sample_palette(rng)
     colours = (*colours, *colours[1:])[:4]
     seed, gloss, ratio = int(rng.integers(2**31)), float(u(0.0, 0.05)), float(u(0, 1))
-    made = dict(kind=kind, colours=colours, seed=seed, gloss=gloss, ratio=ratio)
+    made: dict[str, Any] = dict(kind=kind, colours=colours, seed=seed, gloss=gloss, ratio=ratio)
     if kind == "solid":
         variant = str(rng.choice(["plain", "heather", "slub", "satin"], p=[0.62, 0.18, 0.12, 0.08]))
         return Cloth(**made | dict(variant=variant, gloss=0.25 if variant == "satin" else gloss))

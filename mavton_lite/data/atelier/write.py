@@ -15,7 +15,7 @@ import re
 import signal
 import threading
 from collections.abc import Collection, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from io import FileIO
@@ -126,7 +126,8 @@ def _run(todo: list[tuple[str, int]], world: World, root: Path, workers: int | N
         for split, pair in todo:
             yield _write_pair(world, root, split, pair)
         return
-    jobs, waiting = iter(todo), set()
+    jobs: Iterator[tuple[str, int]] = iter(todo)
+    waiting: set[Future[list[str]]] = set()
     # Spawned, not forked: the caller may hold threads and an accelerator.
     context = multiprocessing.get_context("spawn")
     with _one_thread_each(), ProcessPoolExecutor(workers, context, initializer=_begin) as pool:

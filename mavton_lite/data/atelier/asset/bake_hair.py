@@ -12,7 +12,7 @@ from mavton_lite.data.atelier.wigs import packed
 
 
 def main() -> None:
-    kept = {}
+    kept: dict[str, np.ndarray] = {}
     for style, count in VARIANTS.items():
         for variant in range(count) if style != "shaved" else ():
             strands = grown(style, variant)
