@@ -172,6 +172,7 @@ class Profile:
     viton: VITONSettings = field(default_factory=VITONSettings)
     parser: ParserSettings = field(default_factory=ParserSettings)
     loss: LossSettings = field(default_factory=LossSettings)
+    compile: bool = False  # torch.compile on a GPU: its speed, not what is learnt, so no fingerprint has it
     train_gmm: TrainSettings = field(default_factory=TrainSettings)
     train_tom: TrainSettings = field(default_factory=TrainSettings)
     train_coarse: TrainSettings = field(default_factory=lambda: TrainSettings(15_000, 16, 2e-4, schedule="constant"))
@@ -220,7 +221,7 @@ _SMALL_VITON = VITONSettings(
     average_pool=False,
 )
 
-PAPER = Profile("paper", 256, 192, n_train=14_221, n_test=2_032, n_val=500, n_hard=500)
+PAPER = Profile("paper", 256, 192, n_train=14_221, n_test=2_032, n_val=500, n_hard=500, compile=True)
 
 # Differs: size, widths and steps are cut to fit two CPU cores; the lower body is kept (CP-VTON+), but only below the
 # hips, and the silhouette is blurred at random while the try-on network learns: what is trained on paired pictures must

@@ -46,8 +46,8 @@ def feed(
     """A function from a step to this process's share of its batch, on the device, without any `truth_*`.
 
     The training set is held in memory where it takes no more than `hold` bytes (default: `HOLD`) and than half of what
-    there is, and on a GPU where it takes less than a quarter of what is free there; otherwise a thread decodes one step
-    ahead, and memory does not grow with the number of examples.
+    there is, and on a GPU where it takes less than a quarter of what is free there. What is not where it is wanted a
+    thread decodes, or copies, one step ahead; what is not held makes memory no larger, however many examples there are.
     Raises: ValueError as `open_dataset` does.
     """
     device, batch = torch.device(device), settings.batch
@@ -68,7 +68,7 @@ def feed(
         examples = {k: v for k, v in examples.items() if not k.startswith("truth_")}
         return mirror(examples, mirrored(seed, step, batch)[share]) if settings.flip else examples
 
-    if data.held:
+    if data.held and (device.type == "cpu" or data.device.type != "cpu"):
         return read
     pool, ahead = ThreadPoolExecutor(1), dict[int, Future]()
 

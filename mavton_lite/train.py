@@ -15,6 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from mavton_lite import checkpoint
+from mavton_lite.compiling import compile_on_gpu
 from mavton_lite.config import SEED, Profile
 from mavton_lite.devices import BatchTooLarge, alone, deterministic, fabric_for
 from mavton_lite.experiments import Experiment, get_experiment
@@ -84,10 +85,10 @@ def fit(
     `gradients`, which changes no weight, how hard each term pulls (gradients.csv, on one device only). What was trained
     with other settings, another seed or other data is moved aside, never overwritten. A stage that builds on another
     needs that one finished in `base` (default: its folder in `out`, such as `out/gmm`). On the CPU a run that
-    was stopped and resumed ends with the same bits. On each of `nodes` machines `devices` processes share each batch, and
-    together take the steps that one would take; `repeatable`: with deterministic algorithms only. A training set of more
-    than `hold` bytes (2 GiB) is decoded step by step. `max_seconds` stops early and saves. Of several processes that ask for the
-    same training one does it and the others wait.
+    was stopped and resumed ends with the same bits. On each of `nodes` machines `devices` processes share each batch,
+    and together take the steps that one would take; `repeatable`: with deterministic algorithms only. A training set of
+    more than `hold` bytes (2 GiB) is decoded step by step. `max_seconds` stops early and saves. Of several processes
+    that ask for the same training one does it and the others wait.
     Raises: ValueError for unknown names, a missing base or a batch that cannot be shared; NonFiniteLoss; BatchTooLarge;
     KeyboardInterrupt, after saving.
     """
@@ -161,6 +162,8 @@ class _Training:
             network.to(memory_format=torch.channels_last)  # 1.3 to 1.6 times as fast on a CPU
         for helper in objective.helpers.values():
             helper.to(self.fabric.device)
+        if profile.compile and self.fabric.world_size == 1:  # shared norms talk to other processes
+            compile_on_gpu([*objective.networks.values(), *objective.helpers.values()], self.fabric.device)
         return objective
 
     def run(self) -> Trained:
