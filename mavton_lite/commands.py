@@ -195,7 +195,7 @@ class Tryon:
         from mavton_lite.tryon import try_on_photo
 
         profile = get_profile(self.profile) if self.checkpoints else None
-        places = {"checkpoints": self.checkpoints, "profile": profile, "device": self.device}
+        places: dict[str, Any] = {"checkpoints": self.checkpoints, "profile": profile, "device": self.device}
         try_on_photo(self.photo, self.cloth, self.model, self.out, backend=self.backend, parse=self.parse, **places)
         print(self.out)
         return 0

@@ -50,9 +50,9 @@ class DataMake:
         profile = get_profile(self.profile)
         root = self.out or runs_dir(profile) / "atelier"
         given = {"train": self.train, "test": self.test, "val": self.val, "hard": self.hard}
-        for split, n in given.items():
-            if n is not None and n % 2:
-                print(f"{split}: examples come in pairs; writing {n + 1:,} for {n:,}", file=sys.stderr)
+        for split, asked in given.items():
+            if asked is not None and asked % 2:
+                print(f"{split}: examples come in pairs; writing {asked + 1:,} for {asked:,}", file=sys.stderr)
         own = {} if self.train is None and self.test is None else {"val": 0, "hard": 0}
         n = counts(profile) | own | {split: n + n % 2 for split, n in given.items() if n is not None}
         size = profile.size if self.size is None else _two_numbers("--size", self.size, "x", "HEIGHTxWIDTH")

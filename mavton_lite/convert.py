@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,8 @@ LICENCE = (
 )
 _COUNTER = "num_batches_tracked"  # of batch norm; unused here, and not in files of torch before 0.4.1
 _SHOWN = 3
+
+Network = TypeVar("Network", GMM, TOM)
 
 
 def convert(gmm: Path, tom: Path | None, out: Path, profile: Profile = PAPER) -> Path:
@@ -59,7 +62,7 @@ def convert(gmm: Path, tom: Path | None, out: Path, profile: Profile = PAPER) ->
     return checkpoint.write_json(out.with_suffix(".json"), card)
 
 
-def read_original(path: Path, network: GMM | TOM) -> GMM | TOM:
+def read_original(path: Path, network: Network) -> Network:
     """Fill a network with a state dict that CP-VTON's code saved, and return it in evaluation mode.
 
     Every tensor must be there under CP-VTON's name and in the network's shape; no index is reordered, because the

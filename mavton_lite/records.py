@@ -135,8 +135,8 @@ class Record:
         try:
             content = record_schema.checked(content)
             protocol = content.pop("protocol")
-            sets = {m: Interval(**{k: math.nan if v is None else v for k, v in i.items()})
-                    for m, i in content.pop("sets", {}).items()}  # fmt: skip
+            parts: dict[str, dict[str, Any]] = content.pop("sets", {})
+            sets = {m: Interval(**{k: math.nan if v is None else v for k, v in i.items()}) for m, i in parts.items()}
             return Record(protocol=Protocol(**protocol), sets=sets, **content)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{origin}: not a record ({error})") from None

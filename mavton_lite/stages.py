@@ -31,8 +31,8 @@ class Stage:
     build: Callable[[Profile, Experiment], nn.Module]  # the network that a finished training is used with
     settings: Callable[[Profile, Experiment], dict[str, Any]]  # all that decides how it comes out, in plain JSON types
     structure: tuple[str, ...]  # those of the settings that whoever uses the network must share
-    objective: Callable[[Profile, Experiment, nn.Module | None], Objective]  # the last: the base's network
-    assemble: Callable[[Profile, nn.Module, nn.Module | None], nn.Module]  # its network and the base's, ready for use
+    objective: Callable[[Profile, Experiment, Any], Objective]  # the last: the base's network
+    assemble: Callable[[Profile, Any, Any], nn.Module]  # its network and the base's, ready for use
     prepare: Callable[[Any, Any, Any], None] | None = None  # before the first step: objective, `train.Job`, device
     tryon: bool = False  # what is assembled maps a batch to (`Person`, `Warp`, `TryOn`)
 

@@ -109,7 +109,8 @@ def fit(
         if resume and (done := finished(job.folder, job.fingerprint)):
             return done  # another process has made it meanwhile
         try:
-            return fabric_for(device, devices, precision, nodes).launch(_run, job)
+            start: Callable[..., Trained] = _run
+            return fabric_for(device, devices, precision, nodes).launch(start, job)
         except torch.OutOfMemoryError as error:
             raise BatchTooLarge(chosen.name, batch, processes, job.folder) from error
 
@@ -149,7 +150,7 @@ class _Training:
 
     def _build(self) -> Objective:
         experiment, profile, base = self.job.experiment, self.job.profile, None
-        if experiment.base:
+        if experiment.base and self.job.base:
             on = get_experiment(experiment.base)
             base = build_network(on, profile)
             checkpoint.read_weights(finished_weights(self.job.base, on), {on.stage: base})
@@ -178,7 +179,7 @@ class _Training:
         )  # fmt: skip
         main = self.job.experiment.stage  # the player of that name
         every, fabric = max(1, self.settings.steps // 500), self.fabric
-        combine = fabric.all_reduce if fabric.world_size > 1 else None
+        combine: Any = fabric.all_reduce if fabric.world_size > 1 else None
         log = TrainingLog(self.job.folder / "log.csv", self.step, every, fabric.is_global_zero, combine)
         bar = tqdm(
             total=self.settings.steps, initial=self.step, desc=self.job.experiment.name, unit="step",
@@ -188,7 +189,7 @@ class _Training:
             for network in self.objective.networks.values():
                 network.train()
             while self.step < self.settings.steps:
-                rate = self.schedulers[main].get_last_lr()[0]
+                rate = float(self.schedulers[main].get_last_lr()[0])
                 terms, loss = self._step(self._fetch(fetch, log), main)
                 self.step += 1
                 self.seconds = time.monotonic() - began
@@ -228,7 +229,7 @@ class _Training:
         torch.manual_seed(seed_of("noise", self.job.seed, self.step))
         terms: dict[str, Tensor] = {}
         total = torch.zeros(())
-        turns, pulls = self.objective.turns(batch), {}
+        turns, pulls = self.objective.turns(batch), dict[str, Any]()
         while True:
             with self.fabric.autocast():
                 turn = next(turns, None)
@@ -261,7 +262,7 @@ class _Training:
         """The largest flag of all processes, so that they stop together."""
         if self.fabric.world_size == 1:
             return int(flag)
-        flags = self.fabric.all_gather(torch.tensor(float(flag), device=self.fabric.device))
+        flags: Any = self.fabric.all_gather(torch.tensor(float(flag), device=self.fabric.device))
         return int(flags.max())
 
     def _save(self) -> None:

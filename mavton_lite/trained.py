@@ -65,6 +65,8 @@ def fingerprint(
     settings = settings_of(experiment, profile)
     content = {"experiment": kind, "settings": settings, "seed": seed, "data": data_digest(data), "gmm": None}
     if experiment.base:
+        if base is None:
+            raise ValueError(f"{experiment.name}: wanted the folder of {experiment.base}, got None")
         on = get_experiment(experiment.base)
         weights = finished_weights(base, on)
         if differs := _other_structure(base, on, profile):
@@ -174,4 +176,5 @@ def load_pipeline(
     """`load` of a try-on model.   Raises: ValueError as `load` does, and when the experiment makes no try-ons."""
     if not stage_of(get_experiment(experiment)).tryon:
         raise ValueError(f"{experiment} is no try-on network; it ends in no picture")
-    return load(experiment, profile, out, device, base)
+    pipeline: Any = load(experiment, profile, out, device, base)
+    return pipeline

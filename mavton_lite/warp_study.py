@@ -145,7 +145,7 @@ def descend(examples: Examples, settings: StudySettings, weight: float = 0.0, gr
     `weight` is that of the bend term; offsets are bounded by tanh, as GMM's are.
     """
     batch, count = examples.batch, len(examples.worn)
-    spline = TPSGrid(*examples.worn.shape[2:], grid)
+    spline = TPSGrid(examples.worn.shape[2], examples.worn.shape[3], grid)
     free = torch.zeros(count, 2 * grid**2, requires_grad=True)
     optimiser = torch.optim.Adam([free], settings.lr)
 

@@ -187,7 +187,7 @@ class FolderDataset(Dataset):
     def arrays(self, index: int) -> dict:
         """The example as it is best kept: pictures uint8, labels uint8, key points and warps float32."""
         files, size = {k: v[index] for k, v in self._files.items()}, self.size
-        image = decode.open_picture(files["image"])
+        image = decode.open_picture(Path(files["image"]))
         readers = {
             "image": lambda f: decode.as_picture(image, size),
             "cloth": lambda f: decode.read_picture(f, size),
@@ -216,7 +216,8 @@ class FolderDataset(Dataset):
 
     def __getitem__(self, index: int) -> Sample:
         tensors = {k: torch.tensor(v) for k, v in self.arrays(index).items()}
-        return Sample(**self.words(index), **to_sample_types(tensors))
+        example: Any = self.words(index) | to_sample_types(tensors)
+        return Sample(**example)
 
 
 def _signed(grey: torch.Tensor) -> torch.Tensor:

@@ -73,7 +73,7 @@ def collate(samples: list[Sample]) -> dict[str, Any]:
     if not samples:
         raise ValueError("cannot collate an empty list of samples")
     keys = [k for k in samples[0] if all(k in s for s in samples)]
-    columns = {k: [dict(s)[k] for s in samples] for k in keys}
+    columns: dict[str, list[Any]] = {k: [dict(s)[k] for s in samples] for k in keys}
     return {k: torch.stack(v) if torch.is_tensor(v[0]) else v for k, v in columns.items()}
 
 

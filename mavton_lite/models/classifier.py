@@ -217,7 +217,8 @@ def clock(settings: ClassifierSettings, gates: Iterable[str] = tuple(COMPARED), 
     The gates take turns, and the median counts: a busy moment hits all of them.
     """
     networks = {gate: build(gate, settings, 0) for gate in gates}
-    x, taken = torch.zeros(settings.batch, 3, *settings.shown), {gate: [] for gate in networks}
+    x = torch.zeros(settings.batch, 3, *settings.shown)
+    taken: dict[str, list[float]] = {gate: [] for gate in networks}
     for _ in range(repeats):
         for gate, network in networks.items():
             start = time.perf_counter()

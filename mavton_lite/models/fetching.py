@@ -184,7 +184,8 @@ def on_target(weights: Tensor, pairs: Pairs, patch: int) -> Tensor:
     Averaged over the patches that are at least 3/4 garment.   Shape: (n, N, M) -> (n,).
     """
     places, share = true_places(pairs, patch)
-    near = (places[:, :, None] - centres(*pairs.worn.shape[2:], patch)).norm(dim=3) <= patch  # (n, N, M)
+    middles = centres(pairs.worn.shape[2], pairs.worn.shape[3], patch)
+    near = (places[:, :, None] - middles).norm(dim=3) <= patch  # (n, N, M)
     asked = (share >= 0.75).float()
     return ((weights * near).sum(2) * asked).sum(1) / asked.sum(1).clamp(min=1)
 
@@ -195,7 +196,7 @@ def controls(test: Pairs, train_set: Pairs, patch: int) -> dict[str, Tensor]:
     everywhere on the garment; its middle; the same place as in the photograph; the place where this patch's garment
     lies on average in the training flats, before they are moved.
     """
-    middles = centres(*test.worn.shape[2:], patch)
+    middles = centres(test.worn.shape[2], test.worn.shape[3], patch)
     n, count = len(test.worn), len(middles)
     cloth = patches((test.garment[:, 3:] + 1) / 2, patch).mean(2)  # (n, M)
     uniform = cloth / cloth.sum(1, keepdim=True)

@@ -57,7 +57,7 @@ class GazeNet(nn.Module):
 
 def weighted_colour(x: Tensor, gate: Tensor) -> Tensor:
     """The mean colour under a gate.   Shape: (B, 3, S, S), (B, 1, S / 4, S / 4) -> (B, 3)."""
-    places = F.adaptive_avg_pool2d(x, gate.shape[2:])  # (B, 3, S / 4, S / 4)
+    places = F.adaptive_avg_pool2d(x, (gate.shape[2], gate.shape[3]))  # (B, 3, S / 4, S / 4)
     return (places * gate).sum((2, 3)) / gate.sum((2, 3)).clamp_min(1e-6)
 
 
@@ -108,7 +108,7 @@ def _try(gaze: Gaze, test: Scenes) -> Gaze:
         told = gaze.network(test.pictures)
     gaze.error = colour_error(told, test)
     gaze.maps = maps["where"]  # (n, 1, h, w)
-    on = F.adaptive_avg_pool2d(test.masks, gaze.maps.shape[2:])  # share of garment in each place
+    on = F.adaptive_avg_pool2d(test.masks, (gaze.maps.shape[2], gaze.maps.shape[3]))  # share of garment in each place
     gaze.share = float(((gaze.maps * on).sum((1, 2, 3)) / gaze.maps.sum((1, 2, 3)).clamp_min(1e-6)).mean())
     rows = torch.arange(len(on))
     gaze.hits = float((on.flatten(1)[rows, gaze.maps.flatten(1).argmax(1)] > 0.5).float().mean())

@@ -64,7 +64,8 @@ def run_trial(train: Scenes, test: Scenes, classes: int, settings: GlimpseSettin
 @torch.no_grad()
 def search_accuracy(searcher: Searcher, low: Tensor, votes: Tensor, labels: Tensor, glimpses: int) -> list[float]:
     """Share of right answers after 1, 2, ... glimpses, always at the likeliest cell."""
-    seen, memory, total, shares = searcher.see(low), new_memory(len(low), low.shape[2] // OVERVIEW), 0, []
+    seen, memory = searcher.see(low), new_memory(len(low), low.shape[2] // OVERVIEW)
+    total, shares = votes.new_zeros(()), []
     for _ in range(glimpses):
         cell = searcher(seen, memory)[0].flatten(1).argmax(1)
         found = votes[torch.arange(len(low)), cell]

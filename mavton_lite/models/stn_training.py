@@ -114,7 +114,7 @@ def train_arm(
     """
     if name not in ARMS:
         raise ValueError(f"unknown network {name!r}; known: {', '.join(ARMS)}")
-    started, size = time.perf_counter(), tuple(pictures.shape[2:])
+    started, size = time.perf_counter(), (pictures.shape[2], pictures.shape[3])
     width = equal_width(classes, size, settings.width) if name == PLAIN else settings.width
     torch.manual_seed(seed)
     network = GarmentNet(classes, size, width, transformer=name != PLAIN)

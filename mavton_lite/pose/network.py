@@ -29,7 +29,8 @@ class PoseNet(nn.Module):
         self.unet = ClassicUNet(3 * FOLD**2, 4 * (JOINTS + FIELDS), width, levels=2, norm=True)
         # Maps are nearly empty: from random ones it takes longer to come back to nothing than to learn the rest.
         nn.init.zeros_(self.unet.last.weight)
-        nn.init.zeros_(self.unet.last.bias)
+        if self.unet.last.bias is not None:
+            nn.init.zeros_(self.unet.last.bias)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         maps = F.pixel_shuffle(self.unet(F.pixel_unshuffle(pictures, FOLD)), 2)  # (B, 56, H / 2, W / 2)

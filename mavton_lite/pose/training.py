@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -109,7 +108,7 @@ def evaluate(groups: Groups, network: PoseNet | None = None, threshold: float = 
 
     Distances are in pixels of the pictures; 4 px count as found at a height of 256, fewer in smaller ones.
     """
-    size = tuple(groups.pictures.shape[2:])
+    size = groups.pictures.shape[2], groups.pictures.shape[3]
     stride = size[0] // 64
     out: dict[int, Found] = {}
     for picture, keypoints, people in zip(groups.pictures, groups.keypoints, groups.people.tolist(), strict=True):
@@ -163,4 +162,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
