@@ -15,8 +15,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from numba import config
+import numba
+
+config: Any = numba.config  # its settings are made when it is imported
 
 _PREFIX = "numba-"
 UNUSED_S = 3600.0  # a folder of other sources that no process has asked for so long may go

@@ -6,7 +6,7 @@ import json
 import os
 import stat
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ def refused(path: Path, error: OSError) -> OSError:
     return error if MENDED in reason else OSError(error.errno, f"{reason}; {MENDED}", str(path))
 
 
-def open_picture(path: Path, kinds: Sequence[str], wanted: str) -> Image.Image:
+def open_picture(path: Path, kinds: tuple[str, ...], wanted: str) -> Image.Image:
     """The completely decoded picture of a file of one of Pillow's `kinds`, of at most `MOST_PIXELS`.
 
     Others are not tried: to draw a PostScript file Pillow would run a program.

@@ -65,8 +65,8 @@ def measure_leaks(data: Path, size: tuple[int, int], person: PersonSettings, set
 
     Raises: ValueError when the data set does not tell its garments' measures, as only the Atelier does.
     """
-    seen = [_look(data, split, n, size, person) for split, n in (("train", settings.train), ("test", settings.test))]
-    (train, y_train), (test, y_test) = seen
+    train, y_train = _look(data, "train", settings.train, size, person)
+    test, y_test = _look(data, "test", settings.test, size, person)
     table = {view: probe(train[view], y_train, test[view], y_test) for view in train}
     return pd.DataFrame.from_dict(table, orient="index", columns=list(MEASURES.values()))
 

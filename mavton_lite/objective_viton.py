@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -80,7 +81,7 @@ class RefineObjective:
         self.control: dict[str, Tensor] = {}
         self.networks: dict[str, nn.Module] = {"refine": build_refinement(profile)}
         coarse = coarse.eval().requires_grad_(False)
-        self.helpers: dict[str, nn.Module] = {"pipeline": VITONPipeline(coarse, nn.Identity(), profile)}
+        self.helpers: dict[str, Any] = {"pipeline": VITONPipeline(coarse, nn.Identity(), profile)}
         if profile.viton.refine_perceptual:
             self.helpers["perceptual"] = perceptual_of(profile, profile.viton.refine_levels)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from typing import Any
 
 
 def printable(text: str) -> str:
@@ -13,6 +14,7 @@ def printable(text: str) -> str:
 
 def speak_any_name() -> None:
     """From now on a name that is no UTF-8 is printed with its odd bytes spelt out, where it was an error."""
-    for stream in (sys.stdout, sys.stderr):
+    streams: tuple[Any, ...] = (sys.stdout, sys.stderr)
+    for stream in streams:
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="backslashreplace")

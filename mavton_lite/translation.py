@@ -85,7 +85,7 @@ def train_translation(pictures: Tensor, masks: Tensor, settings: TranslateSettin
         made = translate(network, given)
         terms = {"l1": l1(made, target)}
         loss = terms["l1"]
-        if judge:
+        if judge and adam_d:
             on_real = judge(torch.cat([given, target], 1))
             on_fake = judge(torch.cat([given, made.detach()], 1))
             terms["discriminator"] = gan_discriminator(on_real, on_fake, "lsgan")
@@ -132,6 +132,8 @@ def receptive_field(network: nn.Module, channels: int, size: tuple[int, int]) ->
     pixels = torch.zeros(1, channels, *size, requires_grad=True)
     out = bare(pixels)
     out[0, 0, out.shape[2] // 2, out.shape[3] // 2].backward()
+    if pixels.grad is None:
+        raise ValueError("found a network whose output does not depend on its input")
     touched = pixels.grad[0].abs().sum(0) > 0  # (H, W)
     rows, columns = touched.any(1), touched.any(0)
     if rows[0] or rows[-1] or columns[0] or columns[-1]:

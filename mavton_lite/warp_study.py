@@ -16,6 +16,7 @@ from torch import Tensor
 from mavton_lite.claims import verdict
 from mavton_lite.config import Profile
 from mavton_lite.data import open_dataset
+from mavton_lite.data.folder import Pairs, Split
 from mavton_lite.data.person import Person, label_mask, represent
 from mavton_lite.data.sample import collate
 from mavton_lite.losses import bend
@@ -72,7 +73,8 @@ class Examples(NamedTuple):
         return self.person.matching, self.batch["cloth"], self.batch["cloth_mask"]
 
 
-def load_examples(data: Path, profile: Profile, n: int, pairs: str = "unpaired", split: str = "val") -> Examples:
+def load_examples(data: Path, profile: Profile, n: int, pairs: Pairs = "unpaired", split: Split = "val"
+) -> Examples:
     """The first `n` examples of a split.   Raises: ValueError when the data set does not know the true warps."""
     dataset = open_dataset(data, split, pairs, profile.size)
     batch = collate([dataset[i] for i in range(min(n, len(dataset)))])

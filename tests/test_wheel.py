@@ -21,7 +21,7 @@ from mavton_lite import config, study, zoo
 
 assert Path(mavton_lite.__file__).is_relative_to({site!r}), mavton_lite.__file__
 assert config.project_root() == Path.cwd(), config.project_root()
-assert {{"ma_vton", "cp_vton", "gmm"}} <= set(zoo.released())
+assert {{"ma_vton", "cp_vton", "parser"}} <= set(zoo.released())
 network = mavton_lite.load_released("ma_vton")
 print(sum(p.numel() for p in network.parameters()))
 """

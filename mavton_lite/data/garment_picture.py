@@ -33,7 +33,7 @@ class GarmentPicture:
 
     def dress(self, sample: Sample) -> Sample:
         """A copy of a sample that wears this garment next."""
-        size = tuple(sample["image"].shape[1:])
+        size = sample["image"].shape[1], sample["image"].shape[2]
         picture = resize(self.picture, size)
         mask = resize(self.mask.astype(np.float32), size) >= 0.5
         picture = np.where(mask[..., None], picture, 255).astype(np.float32).transpose(2, 0, 1) / 255

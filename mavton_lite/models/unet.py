@@ -106,5 +106,7 @@ def _mix_then_place(x: Tensor, conv: nn.Conv2d, enlarge: Callable[[Tensor], Tens
     # `fold` puts a tap to the other side of its middle than the one a convolution reads it from
     kernel = conv.weight.flip(2, 3).permute(0, 2, 3, 1).reshape(out * rows * columns, into, 1, 1)
     mixed = enlarge(F.conv2d(x, kernel).contiguous())  # (B, c' taps, 2 H, 2 W)
+    if isinstance(conv.padding, str) or conv.bias is None:
+        raise ValueError("wanted a convolution with a bias, its padding in numbers")
     placed = F.fold(mixed.flatten(2), mixed.shape[2:], (rows, columns), padding=conv.padding)
     return placed + conv.bias[:, None, None]

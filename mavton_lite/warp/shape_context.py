@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import contourpy
 import numpy as np
@@ -52,7 +52,8 @@ def boundary(mask: np.ndarray, points: int = 100) -> Boundary:
         raise ValueError(f"found a mask of {int(solid.sum())} pixels, wanted at least {SMALLEST_PX} to match its shape")
     # a blur of a pixel takes the stairs out of the outline; the frame closes outlines that touch the border
     soft = ndimage.gaussian_filter(np.pad(solid, 3).astype(np.float32), 1.0)
-    lines = [line - 3 for line in contourpy.contour_generator(z=soft).lines(0.5)]
+    found: Any = contourpy.contour_generator(z=soft).lines(0.5)
+    lines: list[np.ndarray] = [line - 3 for line in found]
     if not lines:
         raise ValueError("found a mask of single pixels only, wanted an area whose outline can be matched")
     travelled = [np.concatenate([[0], np.hypot(*np.diff(line, axis=0).T).cumsum()]) for line in lines]

@@ -103,7 +103,7 @@ def _card(path: Path) -> dict[str, Any]:
 
 def load_released(
     name: str, device: str | torch.device = "cpu", folder: Path | None = None
-) -> TryOnPipeline | nn.Module:
+) -> Any:
     """A released model, in single precision and evaluation mode: a pipeline, or the network of another stage.
 
     Raises: ValueError for an unknown name, or weights that are not the card's.

@@ -6,12 +6,15 @@ its *canonical coordinates*: where it sits on the middle adult, whoever wears it
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
 import numpy as np
+
+Turns = Mapping[str, tuple | np.ndarray]  # of bones, by name
 
 MICROMETRE = 1e-6
 
@@ -84,11 +87,11 @@ class Body:
         vertices[self.face_rows] += (shape[n:] @ face.reshape(len(face), -1)).reshape(-1, 3)
         return Rest(vertices, self.joints + np.einsum("s,sbi->bi", shape, self.joint_components))
 
-    def pose(self, shape: np.ndarray | None = None, turns: dict[str, tuple] | None = None) -> np.ndarray:
+    def pose(self, shape: np.ndarray | None = None, turns: Turns | None = None) -> np.ndarray:
         """Vertices (V, 3) of a shape in a pose; see `posed`."""
         return self.posed(shape, turns).vertices
 
-    def posed(self, shape: np.ndarray | None = None, turns: dict[str, tuple] | None = None) -> Posed:
+    def posed(self, shape: np.ndarray | None = None, turns: Turns | None = None) -> Posed:
         """A shape in a pose, by linear blend skinning.
 
         Shape: `turns` maps a bone to its rotation vector (radians) in the bone's own rest axes.
@@ -96,7 +99,7 @@ class Body:
         """
         return self.skin(self.rest(shape), turns or {})
 
-    def skin(self, rest: Rest, turns: dict[str, tuple]) -> Posed:
+    def skin(self, rest: Rest, turns: Turns) -> Posed:
         """A shaped body in a pose; see `posed`."""
         points, blend = _skinned(rest.vertices, self.weights, *self.transforms(rest.joints, turns))
         # Processors differ in the last bits of sines and sums; a micrometre grid makes one world of them.
@@ -108,7 +111,7 @@ class Body:
         """Posed vertices `rows` (N, 3) and their blended rotations (N, 3, 3), from `transforms`."""
         return _skinned(rest.vertices[rows], self.weights[rows], linear, offset)
 
-    def transforms(self, joints: np.ndarray, turns: dict[str, tuple]) -> tuple[np.ndarray, np.ndarray]:
+    def transforms(self, joints: np.ndarray, turns: Turns) -> tuple[np.ndarray, np.ndarray]:
         """What each bone does to points of the rest shape: rotation (B, 3, 3) and offset (B, 3).
 
         Raises: ValueError for an unknown bone.
@@ -177,7 +180,7 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 @cache
 def load_body() -> Body:
     """The baked body that ships with the package."""
-    with np.load(files("mavton_lite.data.atelier").joinpath("asset/body.npz"), allow_pickle=False) as z:
+    with np.load(str(files("mavton_lite.data.atelier").joinpath("asset/body.npz")), allow_pickle=False) as z:
         a = {k: z[k] for k in z.files}
     weights = np.zeros((len(a["canonical"]), len(a["bones"])))
     rows = np.arange(len(weights))[:, None]

@@ -58,9 +58,10 @@ def sample_coat(rng: np.random.Generator) -> Coat:
     kind = str(rng.choice(KINDS, p=[0.4, 0.4, 0.2]))
     low, high = {"blazer": (0.08, 0.13), "cardigan": (0.09, 0.17), "coat": (-0.28, -0.15)}[kind]
     colour = np.array(COLOURS[rng.integers(len(COLOURS))]) * rng.uniform(0.88, 1.12)
+    red, green, blue = (float(k) for k in np.clip(colour, 0.03, 0.95))
     return Coat(
         kind=kind,
-        colour=tuple(float(k) for k in np.clip(colour, 0.03, 0.95)),
+        colour=(red, green, blue),
         hem_z=float(rng.uniform(low, high)),
         opening=float(rng.uniform(0.055, 0.085)),
         flare=float(rng.uniform(0.0, 0.03)),

@@ -36,9 +36,9 @@ def draw_eyes(camera: Camera, person, lamps: Lamps, skin: Layer) -> Drawn:
     upper, lower, t = almond(x, looks)
     inside = (z < upper) & (z > lower) & (x > INNER[0]) & (x < OUTER[0])
     rows, side, x, z, upper, lower, t = (k[inside] for k in (rows, side, x, z, upper, lower, t))
-    shown = np.zeros(there.size, bool)
-    shown[rows] = True
-    shown = shown.reshape(there.shape)
+    flat = np.zeros(there.size, bool)
+    flat[rows] = True
+    shown = flat.reshape(there.shape)
     hit[box] = shown
     painted[hit] = _eyeball(side * (x - EYE[0]), z - EYE[1], upper - z, z - lower, t, lamps, looks, 1 / camera.px_per_m)
     depth[box] = np.where(shown, np.minimum(near, np.where(open_, ball.depth, np.inf)) - 0.0005, np.inf)

@@ -40,13 +40,13 @@ class Strength(NamedTuple):
 def strength(garment: Garment, bends: Bends | None) -> Strength:
     """How strong each family is in a pose; None is the ironed flat lay, without folds."""
     if bends is None:
-        return Strength(*[0.0] * 8, 1.0)
+        return Strength(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
     loose = min(max(garment.fit / 0.016, 0.0), 1.5)
     elbow = [0.0042 * (0.6 + 0.6 * loose) * min(max(b / 0.9, 0.2), 1.6) for b in bends[:2]]
     armpit = [(0.0030 + 0.0032 * min(max(b / 1.2, 0.0), 1.3)) * (0.7 + 0.5 * loose) for b in bends[2:4]]
     waist = (0.0022 + 0.0024 * loose) * (1.4 if garment.tucked else 1.0) * (0.4 if garment.hem_z > 0.26 else 1.0)
     return Strength(
-        *elbow, *armpit, waist,
+        elbow[0], elbow[1], armpit[0], armpit[1], waist,
         drape=0.0012 + 0.0058 * loose + 0.05 * garment.flare,
         twist=0.014 * min(abs(bends.turn), 0.4),
         sleeve=0.0036 * loose,

@@ -157,7 +157,7 @@ def _randomised(rng: np.random.Generator) -> Look:
         shift=float(np.clip(rng.normal(0, 0.06), -0.18, 0.18)),
         head_margin=u(-0.03, 0.16),
         roll=float(np.clip(rng.normal(0, 0.05), -0.12, 0.12)),
-        colour=tuple(_colour(row) for row in colour),
+        colour=(_colour(colour[0]), _colour(colour[1]), _colour(colour[2])),
         contrast=u(0.75, 1.2),
         gamma=float(np.exp(rng.normal(0, 0.18))),
         blur=abs(rng.normal(0, 0.0035)) if rng.random() < 0.6 else 0.0,
@@ -237,7 +237,8 @@ def _any_colour(rng: np.random.Generator) -> Colour:
 
 
 def _colour(values: np.ndarray) -> Colour:
-    return tuple(float(k) for k in values)
+    red, green, blue = (float(k) for k in values)
+    return red, green, blue
 
 
 def _blurred(image: np.ndarray, sigma_px: float) -> np.ndarray:

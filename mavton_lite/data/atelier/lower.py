@@ -69,12 +69,13 @@ def sample_lower(rng: np.random.Generator, gender: float, options: Collection[st
         colour = np.minimum(colour, 0.3)
     low = {"leggings": 0.262, "shorts": 0.235}.get(kind, 0.232)
     fit = {"leggings": (0.001, 0.002), "jeans": (0.003, 0.006), "pencil": (0.003, 0.006), "A-line": (0.005, 0.010)}
-    belt = None
+    belt: tuple[float, float, float] | None = None
     if kind in ("trousers", "jeans") and rng.random() < 0.35:
-        belt = tuple(float(k) for k in np.array([(0.25, 0.15, 0.09), (0.07, 0.06, 0.06)][rng.integers(2)]))
+        belt = ((0.25, 0.15, 0.09), (0.07, 0.06, 0.06))[rng.integers(2)]
+    red, green, blue = (float(k) for k in np.clip(colour, 0.03, 0.95))
     return Lower(
         kind=kind,
-        colour=tuple(float(k) for k in np.clip(colour, 0.03, 0.95)),
+        colour=(red, green, blue),
         waist_z=float(rng.uniform(low, WAIST_Z)),
         hem_z=float(rng.uniform(-0.20, -0.10)) if kind == "shorts" else -0.4,
         fit=float(rng.uniform(*fit.get(kind, (0.004, 0.009)))),
@@ -90,7 +91,7 @@ def draw_lower(camera: Camera, lower: Lower, person: Person, lamps: Lamps) -> li
     ease = np.full(len(z), 0.002 + lower.fit)
     if lower.skirt:
         ease += (0.05 if lower.kind == "A-line" else 0.004) * smoothstep((lower.waist_z - 0.03 - z) / 0.4)
-        loose = 0.6
+        loose: np.ndarray | float = 0.6
     else:
         ease += 0.5 * lower.fit * smoothstep((0.05 - z) / 0.2)  # legs are cut wider than the seat
         loose = {"leggings": 0.1, "jeans": 0.3}.get(lower.kind, 0.5) * (1 - smoothstep((0.12 - z) / 0.06))

@@ -41,7 +41,8 @@ INDIGO = ("33486B", "4C668F", "6F89AB", "22304A", "8FA3BC", "3A3D44")
 
 def colour(code: str) -> Colour:
     """`"1E2A44"` -> a colour in [0, 1]."""
-    return tuple(int(code[i : i + 2], 16) / 255 for i in (0, 2, 4))
+    red, green, blue = (int(code[i : i + 2], 16) / 255 for i in (0, 2, 4))
+    return red, green, blue
 
 
 def luma(of: Colour) -> float:
@@ -58,8 +59,8 @@ def sample_palette(rng: np.random.Generator, least_contrast: float = 0.25) -> tu
     """A cloth's colour and the palette's others that stand out from it, at least two, in random order."""
     names = list(PALETTES)
     weights = np.array([PALETTES[k][0] for k in names])
-    _, grounds, others = PALETTES[names[int(rng.choice(len(names), p=weights / weights.sum()))]]
-    grounds, others = [colour(k) for k in grounds.split()], [colour(k) for k in others.split()]
+    _, first, second = PALETTES[names[int(rng.choice(len(names), p=weights / weights.sum()))]]
+    grounds, others = [colour(k) for k in first.split()], [colour(k) for k in second.split()]
     ground = grounds.pop(int(rng.choice(len(grounds), p=(0.55, 0.3, 0.15))))
     others = [others[i] for i in rng.permutation(len(others))] + grounds
     clear = [k for k in others if contrast(k, ground) >= least_contrast]
@@ -71,4 +72,5 @@ def sample_palette(rng: np.random.Generator, least_contrast: float = 0.25) -> tu
 def vary(rng: np.random.Generator, of: Colour, amount: float = 0.025) -> Colour:
     """A colour a little lighter or darker and a little to one side, as one dye bath differs from the next."""
     lighter, side = rng.uniform(-amount, amount), rng.uniform(-0.5 * amount, 0.5 * amount, 3)
-    return tuple(float(np.clip(k + lighter + s, 0.03, 0.97)) for k, s in zip(of, side, strict=True))
+    red, green, blue = (float(np.clip(k + lighter + s, 0.03, 0.97)) for k, s in zip(of, side, strict=True))
+    return red, green, blue

@@ -63,6 +63,6 @@ def strands_of(style: str, variant: int, mirror: bool = False, coarse: bool = Fa
         return None
     if coarse:
         return coarser(strands_of(style, variant, mirror))
-    with np.load(files("mavton_lite.data.atelier").joinpath("asset/hair.npz"), allow_pickle=False) as kept:
+    with np.load(str(files("mavton_lite.data.atelier").joinpath("asset/hair.npz")), allow_pickle=False) as kept:
         names = [*KEPT, *(f"mirrored_{name}" for name in ROWS)]
         return unpacked({name: kept[f"{style}/{variant}/{name}"] for name in names}, mirror)
