@@ -118,7 +118,7 @@ def shown(panel, name: str) -> str:
 
 
 def said(panel, what: str, value: list) -> None:
-    """What a browser's message about the picture of the body does; straight to the panel where there is no anywidget."""
+    """What a message about the picture of the body does; straight to the panel where there is no anywidget."""
     if parts.Pointer is None:
         {"at": panel._clicked, "step": panel._stepped}[what]({"new": value})
     else:

@@ -53,7 +53,7 @@ def command(folder: Path, port: int = PORT) -> list[str]:
         "Voila.ip": "127.0.0.1",
         "port": port,
         "template": "mavton",
-        "Voila.tornado_settings": json.dumps({"websocket_max_message_size": LARGEST_UPLOAD}),
+        "Voila.log_level": "WARN",  # `serve` says what a visitor needs to know
         "ZMQChannelsWebsocketConnection.limit_rate": False,  # a download is larger than a server expects of a cell
     }
     return [sys.executable, "-m", "voila", str(folder / "studio.ipynb"), "--no-browser",
@@ -66,6 +66,8 @@ def write(folder: Path) -> dict[str, str]:
     cell = {"cell_type": "code", "id": "studio", "metadata": {}, "execution_count": None, "outputs": [], "source": CELL}
     notebook = {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
     (folder / "studio.ipynb").write_text(json.dumps(notebook), encoding="utf8")
+    settings = {"Voila": {"tornado_settings": {"websocket_max_message_size": LARGEST_UPLOAD}}}
+    (folder / "voila.json").write_text(json.dumps(settings), encoding="utf8")  # Voila reads it where it is started
     template = folder / "voila" / "templates" / "mavton"
     template.mkdir(parents=True)
     (template / "conf.json").write_text(json.dumps({"base_template": "lab"}), encoding="utf8")

@@ -40,6 +40,9 @@ def files(tmp_path_factory):
     Image.fromarray(shirt).save(folder / "<b>shirt.png")
     Image.fromarray(shirt // 4).save(folder / "dark.webp")
     small = astronaut.resize((600, 600))
+    noise = np.random.default_rng(0).integers(0, 60, (4400, 4400, 3), dtype=np.uint8)
+    grainy = Image.fromarray(np.asarray(astronaut.resize((4400, 4400))) // 2 + noise)
+    grainy.save(folder / "phone.jpg", quality=95)
     for name, broken in {
         "notes.png": b"no picture at all",
         "half.jpg": (folder / "me.jpg").read_bytes()[:9000],
@@ -181,6 +184,9 @@ def test_unusual_pictures_are_read_and_unsuitable_ones_say_why(opened, files):
     for name in ("print.jpg", "deep.png"):  # CMYK, 16 bits
         another(opened, "photograph", lambda name=name: upload(opened, "Upload a photograph", files / name))
         opened.get_by_text(f"{name}: 600 x 600 px, read.").wait_for(timeout=PATIENCE_MS)
+    assert (files / "phone.jpg").stat().st_size > 10 * 2**20, "more than a server takes by itself"
+    another(opened, "photograph", lambda: upload(opened, "Upload a photograph", files / "phone.jpg"))
+    opened.get_by_text("phone.jpg: 4400 x 4400 px, read.").wait_for(timeout=PATIENCE_MS)
     for name, said in {"pair.jpg": "2 people are in it", "head.jpg": "ends at the neck"}.items():
         another(opened, "photograph", lambda name=name: upload(opened, "Upload a photograph", files / name))
         opened.get_by_role("button", name="Try on").click()
