@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from broken import commands, datasets, pictures, trainings
+from broken.corpus import CORPUS
 from guard import guarded
-
-CORPUS = [*pictures.cases(), *datasets.cases(), *trainings.cases(), *commands.cases()]
 
 
 @pytest.mark.parametrize("case", CORPUS, ids=[case.id for case in CORPUS])
