@@ -79,6 +79,9 @@ bench: $(VENV)/.installed-bench  ## speed beside plain code of the same, as rati
 	@exec $(PY) -m pytest benchmarks -q -p no:cacheprovider -p no:xdist --benchmark-columns=min,median,max,rounds \
 		$(if $(ARGS),$(ARGS),--table BENCHMARKS.md)
 
+inputs: $(STAMP)  ## try every broken input of the tests, and write into RELIABILITY.md how each kind was refused
+	@exec $(PY) tests/broken/report.py
+
 lint: $(STAMP)  ## ruff over code and notebooks, mypy over the package, the workflow against its schema
 	@exec $(PY) -m ruff check .
 	@exec $(PY) -m mypy
