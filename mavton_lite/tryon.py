@@ -15,6 +15,7 @@ from mavton_lite.config import Profile
 from mavton_lite.data.garment_picture import GarmentPicture, read_garment
 from mavton_lite.data.person import Person
 from mavton_lite.data.photo import Photo, Relabel, photo_to_sample
+from mavton_lite.data.photo_file import read_photo
 from mavton_lite.data.sample import collate, to_unit
 from mavton_lite.files import replacing
 from mavton_lite.models.cpvton import TryOn
@@ -163,8 +164,10 @@ def try_on_photo(
     if out is not None:
         _kind_of(Path(out))  # told before anything is worked out
     relabel = relabel_by(parse)
-    garment = cloth if isinstance(cloth, GarmentPicture) else read_garment(cloth)
     pipeline = pipeline or load_model(model, checkpoints, profile, device)
+    if not isinstance(photo, Photo):
+        read_photo(Path(photo))  # told before a garment is drawn
+    garment = cloth if isinstance(cloth, GarmentPicture) else read_garment(cloth)
     if not isinstance(photo, Photo):
         photo = photo_to_sample(Path(photo), pipeline.size, backend, relabel=relabel)
     result = try_on(photo, garment, pipeline, model, shading)

@@ -24,29 +24,30 @@ def guarded(folder: Path) -> Iterator[None]:
     """Inside, fail when a program is started, anything is changed outside `folder`, or it costs too much."""
     global _seen
     _hook()
-    before, began = _resident(), time.process_time()
+    before, earlier, began = _resident(), _peak(), time.process_time()
     _seen = []
     try:
         yield
     finally:
         seen, _seen = _seen, None
-    took, grown = time.process_time() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+    took, grown = time.process_time() - began, _known_peak(_peak() - before, earlier, _peak())
     programs = [what for kind, what in seen if kind == "program"]
     outside = [what for kind, what in seen if kind == "path" and not _allowed(what, folder)]
     assert not programs, f"started {programs}"
     assert not outside, f"changed {outside} outside of {folder}"
     assert took < MOST_S, f"took {took:.1f} s"
-    assert _known_peak(grown, before) < MOST_BYTES, f"took {grown / 2**20:.0f} MiB"
+    assert grown < MOST_BYTES, f"took {grown / 2**20:.0f} MiB"
 
 
-_peak = 0
+grown_most = 0  # bytes, over all that was guarded
 
 
-def _known_peak(grown: int, before: int) -> int:
-    """A process's peak never falls: what an earlier test took is not this one's."""
-    global _peak
-    earlier, _peak = _peak, max(_peak, grown + before)
-    return 0 if grown + before <= earlier else grown
+def _known_peak(grown: int, earlier: int, now: int) -> int:
+    """A process's peak never falls: what was reached before is not this one's."""
+    global grown_most
+    grown = grown if now > earlier else 0
+    grown_most = max(grown_most, grown)
+    return grown
 
 
 def _allowed(what: str, folder: Path) -> bool:
@@ -55,10 +56,14 @@ def _allowed(what: str, folder: Path) -> bool:
     return path.startswith(caches) or "__pycache__" in path
 
 
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def _resident() -> int:
     statm = Path("/proc/self/statm")
     pages = int(statm.read_text().split()[1]) if statm.exists() else 0
-    return pages * resource.getpagesize() or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return pages * resource.getpagesize() or _peak()
 
 
 def _hook() -> None:

@@ -123,6 +123,7 @@ def _command(line: str, folder: Path):
     written(folder, "me.txt", "hello")
     odd_file(folder / "pipe.png", "pipe")
     Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(folder / "tiny.png")
+    Image.fromarray(np.zeros((99, 99, 3), np.uint8)).save(folder / "me.png")
     return partial(run, line)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
 import sys
 import tempfile
 import time
@@ -14,9 +13,9 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS))
 
+import guard  # noqa: E402
 from broken.case import Case  # noqa: E402
 from broken.corpus import CORPUS  # noqa: E402
-from guard import guarded  # noqa: E402
 from soak.run import PAGE, replace_between  # noqa: E402
 
 MARKS = ("<!-- inputs: begin -->", "<!-- inputs: end -->")
@@ -48,7 +47,7 @@ def attempt(case: Case) -> tuple[float, str]:
             call = case.make(folder)
             began, why = time.process_time(), "not refused"
             try:
-                with guarded(folder):
+                with guard.guarded(folder):
                     try:
                         call()
                     except Exception as error:
@@ -67,10 +66,10 @@ def table(took: dict[str, list[float]], wrong: int) -> str:
     lines += [f"| {kind} | {len(all_)} | {max(all_):.2f} |" for kind, all_ in took.items()]
     every = [seconds for all_ in took.values() for seconds in all_]
     lines.append(f"| together | {len(every)} | {max(every):.2f} |")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     when = time.strftime("%Y-%m-%d", time.gmtime())
+    more = f"{guard.grown_most / 2**20:,.0f} MiB"
     said = f"{wrong} not refused as they should be; {sum(every):.0f} s of processor time for all, " \
-           f"{peak:,.0f} MiB at most for the whole process, libraries and all."  # fmt: skip
+           f"at most {more} more than before, the libraries that are loaded included."  # fmt: skip
     return "\n".join([*lines, "", f"{said} `make inputs`, on {when}, Python {platform.python_version()}."])
 
 
