@@ -9,6 +9,7 @@ import io
 import re
 import socket
 import sys
+import time
 import urllib.request
 
 import numpy as np
@@ -19,7 +20,7 @@ from PIL import Image
 from traitlets import TraitError
 from worlds import random_batch
 
-from mavton_lite.config import SMOKE
+from mavton_lite.config import LITE, SMOKE
 from mavton_lite.data.garment_picture import GarmentPicture
 from mavton_lite.data.sample import Sample
 from mavton_lite.models.build import build_gmm, build_tom
@@ -145,6 +146,25 @@ def test_explorer_controls_change_pictures(explorer):
     c["network"].value = "MA"
     assert not c["strength"].disabled
     assert 'alt="' in explorer.pictures["gates"].value and explorer._repr_mimebundle_()["image/png"]
+
+
+def test_a_control_redraws_quickly_at_lite():
+    """Processor time, which other programs do not lengthen; jpegs for the page included."""
+    gmm = build_gmm(LITE)
+    made = {n: TryOnPipeline(gmm, build_tom(LITE, g), LITE.person).eval() for n, g in (("MA", "cbam"), ("CP", "none"))}
+    batch = random_batch(4, LITE.size)
+    samples = {f"s{k}": Sample(**{key: value[k] for key, value in batch.items()}) for k in range(4)}
+    panel = ExplorerPanel(Room(made, samples, samples))
+    moves = {"person": ["s1", "s2", "s3"], "strength": [0, 50, 150], "level": [1, 3, 4], "swipe": [10, 20, 30],
+             "row": [1, 2, 3]}  # fmt: skip
+    for name, values in moves.items():
+        taken = []
+        for value in values:
+            started = time.process_time()
+            panel.controls[name].value = value
+            taken.append(time.process_time() - started)
+        assert min(taken) < 0.3, f"{name}: {taken} s"
+    assert panel.message.value == ""
 
 
 def test_a_lesson_says_how_the_explorer_starts_and_what_it_leaves_behind(explorer):
