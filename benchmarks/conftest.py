@@ -12,7 +12,7 @@ from benchmarks.report import table, write
 from benchmarks.side_by_side import Rows
 from mavton_lite.config import PAPER
 
-EXAMPLES = 16  # of the Atelier at 256 x 192: four batches
+EXAMPLES = 8  # of each split of the Atelier at 256 x 192
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -18,7 +18,7 @@ from mavton_lite.models.build import build_gmm, build_tom
 from mavton_lite.study.cost import Stepper
 
 PART = "Training steps at paper: batch 4, 256 x 192, fp32"
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))  # fewer for a quick look
 SHARE = Target(0.65, True)
 
 

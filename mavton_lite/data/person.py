@@ -45,13 +45,13 @@ def represent(batch: dict, settings: PersonSettings | None = None) -> Person:
     settings = settings or PersonSettings()
     image, parse, keypoints = _checked(batch)
     other = settings.matching_kept_labels
-    anybody = [label for label in range(1, LABELS) if label not in settings.shape_ignores]
-    groups = (settings.garment_labels, anybody, LOWER_BODY, settings.kept_labels, other or ())
-    garment, body, lower, kept, matched = label_masks(parse, *groups)  # each (B, 1, H, W)
+    groups = [settings.garment_labels, _others(settings.shape_ignores), settings.kept_labels]
+    groups += [LOWER_BODY] * settings.lower_from_hips + ([other] if other is not None else [])
+    garment, body, kept, *more = label_masks(parse, *groups)  # each (B, 1, H, W)
 
     def keep(colours: Tensor, mask: Tensor) -> None:
         if settings.lower_from_hips:
-            mask = mask & ~(lower & above_hips(keypoints, parse.shape[1]))
+            mask = mask & ~(more[0] & above_hips(keypoints, parse.shape[1]))
         torch.where(mask, image, image.new_full((), settings.kept_fill), out=colours)  # (B, 3, H, W)
 
     # every channel is written where it stays: what is computed here is little beside what has to be stored
@@ -63,7 +63,7 @@ def represent(batch: dict, settings: PersonSettings | None = None) -> Person:
     matching = agnostic
     if other is not None:
         matching = agnostic.clone()
-        keep(matching[:, 1:4], matched)
+        keep(matching[:, 1:4], more[-1])
     return Person(
         agnostic=agnostic,
         silhouette=silhouette,
@@ -99,6 +99,12 @@ def label_masks(parse: Tensor, *groups: Iterable[int]) -> list[Tensor]:
 
 
 @cache
+def _others(ignored: tuple[int, ...]) -> tuple[int, ...]:
+    """All labels of somebody, without some."""
+    return tuple(label for label in range(1, LABELS) if label not in ignored)
+
+
+@cache
 def _flags(groups: tuple[tuple[int, ...], ...], device: torch.device) -> Tensor:
     """Of every label, bit i: is it in group i?   Shape: -> (LABELS,) uint8."""
     bits = [sum(1 << i for i, labels in enumerate(groups) if label in labels) for label in range(LABELS)]
@@ -123,9 +129,10 @@ def blur_silhouette(body: Tensor, grid: tuple[int, int]) -> Tensor:
     h, w = body.shape[-2:]
     # Sums of grey levels and Pillow's weights are exact in double precision, so ties round as Pillow's do.
     exact = (torch.float32 if body.device.type == "mps" else torch.float64, body.device)
-    grey = body.to(exact[0]).mul_(255)
+    grey, white = body.to(exact[0]), 255
     for rows, columns in (grid, (h, w)):  # reduced, then enlarged
-        grey = _rounded(grey @ _pillow_bilinear(grey.shape[-1], columns, *exact).T)  # across
+        grey = _rounded((grey @ _pillow_bilinear(grey.shape[-1], columns, *exact).T).mul_(white))  # across
+        white = 1
         grey = _rounded(_pillow_bilinear(grey.shape[-2], rows, *exact) @ grey)  # then down
     return grey.float() / 127.5 - 1
 
@@ -162,14 +169,21 @@ def pose_maps(keypoints: Tensor, size: tuple[int, int], radius_px: int) -> Tenso
 def _draw_squares(maps: Tensor, keypoints: Tensor, radius_px: int) -> None:
     """`pose_maps`, written into `maps`: few pixels of a map are not -1, so only these are computed."""
     h, w = maps.shape[2:]
-    x, y = keypoints[..., 0], keypoints[..., 1]  # (B, K)
-    there = (x > 1) & (y > 1)
+    last, reach = _square(h, w, radius_px, keypoints.dtype, keypoints.device)  # (2,), (2 r + 1,)
+    xy = keypoints[..., :2]  # (B, K, 2)
+    there = (xy > 1).all(-1)
     # Pillow cuts x - r and x + r towards zero: the same inside the picture
-    x, y = torch.where(there, x, 0.0).floor(), torch.where(there, y, 0.0).floor()
-    shows = there & (x <= w - 1 + radius_px) & (y <= h - 1 + radius_px)  # some of the square is in the picture
-    reach = torch.arange(-radius_px, radius_px + 1, device=maps.device)  # (2 r + 1,)
-    across = (x[..., None] + reach).clamp(0, w - 1).long()  # (B, K, 2 r + 1): what is cut falls on the border's pixels
-    down = (y[..., None] + reach).clamp(0, h - 1).long()
-    pixels = (down[..., :, None] * w + across[..., None, :]).flatten(2)  # (B, K, (2 r + 1)^2)
+    xy = torch.where(there[..., None], xy, 0.0).floor()
+    shows = there & (xy <= last + radius_px).all(-1)  # some of the square is in the picture
+    # (B, K, 2, 2 r + 1): what is cut falls on the border's pixels
+    at = (xy[..., None] + reach).clamp_(min=0).minimum(last[:, None]).long()
+    pixels = (at[:, :, 1, :, None] * w + at[:, :, 0, None, :]).flatten(2)  # (B, K, (2 r + 1)^2)
     colour = torch.where(shows, 1.0, -1.0).to(maps.dtype)[..., None].expand_as(pixels)
     maps.fill_(-1).view(*maps.shape[:2], h * w).scatter_(2, pixels, colour)
+
+
+@cache
+def _square(height: int, width: int, radius_px: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The last pixel, (x, y), and how far a square reaches around its middle: sent to the device once."""
+    last = torch.tensor([width - 1, height - 1], dtype=dtype, device=device)
+    return last, torch.arange(-radius_px, radius_px + 1, dtype=dtype, device=device)
