@@ -64,8 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _one_line(error: Exception) -> str:
-    known = isinstance(error, OSError) and error.filename is not None and error.strerror
-    text = printable(" ".join((f"{error.filename}: {error.strerror}" if known else str(error)).split()))
+    said = str(error)
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        said = f"{error.filename}: {error.strerror}"
+    text = printable(" ".join(said.split()))
     # a ValueError or a missing file is the reader's input and explains itself; anything else names its kind
     expected = isinstance(error, (ValueError, OSError)) and text
     return text if expected else f"{type(error).__name__}: {text} (--debug shows where)"

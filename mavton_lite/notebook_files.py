@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from mavton_lite.files import read_json, write_text
 from mavton_lite.notebook_pictures import shrunk
@@ -60,6 +61,7 @@ def parameters(notebook: dict, name: str = "notebook") -> dict[str, object]:
         raise ValueError(f"{name}: the parameters cell is no Python ({error})") from None
     for statement in statements:
         try:
+            target: Any
             (target,) = statement.targets if isinstance(statement, ast.Assign) else (statement.target,)
             declared[target.id] = ast.literal_eval(statement.value)
         except (AttributeError, ValueError):

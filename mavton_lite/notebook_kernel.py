@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 # jupyterlab brings this parser, which costs 1.4 s at every import of nbformat and is not needed here
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
@@ -38,7 +39,7 @@ class Execution:
         self.started = time.monotonic()
         self.cell = 0
         self.cells = 0
-        self.manager = None  # of the running notebook, papermill's
+        self.manager: Any = None  # of the running notebook, papermill's
         self.kernel: AsyncKernelManager | None = None
         self.stopping = threading.Event()
 

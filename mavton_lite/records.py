@@ -136,7 +136,10 @@ class Record:
             content = record_schema.checked(content)
             protocol = content.pop("protocol")
             parts: dict[str, dict[str, Any]] = content.pop("sets", {})
-            sets = {m: Interval(**{k: math.nan if v is None else v for k, v in i.items()}) for m, i in parts.items()}
+            known: dict[str, dict[str, Any]] = {
+                m: {k: math.nan if v is None else v for k, v in i.items()} for m, i in parts.items()
+            }
+            sets = {m: Interval(i["mean"], i["low"], i["high"], i["n"]) for m, i in known.items()}
             return Record(protocol=Protocol(**protocol), sets=sets, **content)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{origin}: not a record ({error})") from None

@@ -216,8 +216,8 @@ class FolderDataset(Dataset):
 
     def __getitem__(self, index: int) -> Sample:
         tensors = {k: torch.tensor(v) for k, v in self.arrays(index).items()}
-        example: Any = self.words(index) | to_sample_types(tensors)
-        return Sample(**example)
+        example: Any = {**self.words(index), **to_sample_types(tensors)}
+        return example
 
 
 def _signed(grey: torch.Tensor) -> torch.Tensor:

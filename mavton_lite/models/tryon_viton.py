@@ -24,7 +24,7 @@ class VITONPipeline(nn.Module):
     alpha.
     """
 
-    def __init__(self, coarse: EncoderDecoder, refine: Refinement, profile: Profile):
+    def __init__(self, coarse: EncoderDecoder, refine: Refinement | nn.Identity, profile: Profile):
         super().__init__()
         self.coarse, self.refine, self.person = coarse, refine, profile.person
         self.points, self.size = profile.viton.points, profile.size

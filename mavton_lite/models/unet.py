@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -73,8 +74,9 @@ class UNet(nn.Module):
             skips.append(self.gates[name](x) if name in self.gates else x)
         if self.bottleneck is not None:
             x = self.bottleneck(x)
-        for level, conv in enumerate(self.up):
-            x = self._raise(F.relu(x), conv)  # (B, c', 2 H, 2 W)
+        raising: Any = self.up
+        for level, enlarging in enumerate(raising):
+            x = self._raise(F.relu(x), enlarging)  # (B, c', 2 H, 2 W)
             last = level == self.downs - 1
             if not last or self.final_norm:
                 x = instance_norm(x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,7 +61,8 @@ def application(
     rows = 1 + len(names) + bool(second)
     figure = Figure(figsize=(13.6, 1.68 * rows + 0.75), layout="constrained")
     set_gaps(figure, w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
-    left, right = figure.subfigures(1, 2, width_ratios=[5.9, 4], wspace=0.025)
+    halves: Any = figure.subfigures(1, 2, width_ratios=[5.9, 4], wspace=0.025)
+    left, right = halves
     left.suptitle("a photograph 照片", fontsize=11)
     right.suptitle("an Atelier person of similar pose", fontsize=11)
     axes = left.subplots(rows, 5, squeeze=False, width_ratios=[0.9, 0.75, 0.75, 0.75, 1])
@@ -82,11 +84,11 @@ def application(
     columns = ("garment 服装", "warped 变形服装", "mask 掩码", "network's picture", "result 试穿结果")
     for row, tryon in enumerate(tryons, 1):
         flat = close_up(np.where(tryon.garment.mask[..., None], tryon.garment.picture, 255), tryon.garment.mask)
-        cells = (flat, as_array(tryon.warp.cloth[0]), _mask(tryon.drawn), tryon.network, tryon.image)
+        cells = [flat, as_array(tryon.warp.cloth[0]), _mask(tryon.drawn), tryon.network, tryon.image]
         for ax, picture, title in zip(axes[row], cells, columns, strict=True):
             draw_picture(ax, picture, title if row == 1 else "")
         warp, drawn, truth = made[tryon.garment.name]
-        cells = (as_array(warp.cloth[0]), _mask(drawn), as_array(drawn.image[0]), as_array(truth))
+        cells = [as_array(warp.cloth[0]), _mask(drawn), as_array(drawn.image[0]), as_array(truth)]
         for ax, picture, title in zip(facing[row], cells, ("warped", "mask", "result", "truth 真值"), strict=True):
             draw_picture(ax, picture, title if row == 1 else "")
     if second:

@@ -57,7 +57,7 @@ def contact_sheet(own: Sequence[Sample], other: Sequence[Sample]) -> Figure:
     labels = sorted({int(k) for s in own for k in s["parse"].unique()} - {0})
     legend = figure.add_subplot(grid[-1, :4])
     legend.set_axis_off()
-    patches = [Patch(color=FAINT * np.array(LIP_COLOURS[k]) / 255 + 1 - FAINT, label=LIP[k]) for k in labels]
+    patches = [Patch(color=_faint(LIP_COLOURS[k]), label=LIP[k]) for k in labels]
     legend.legend(handles=patches, loc="center", ncol=4, fontsize=8.5, handlelength=1.1, columnspacing=1.2)
     _colour_key(figure.add_subplot(grid[-1, 5:]), own[-1]["cloth_mask"])
     return figure
@@ -167,3 +167,8 @@ def _bare(axes: Axes) -> None:
         side.set_visible(True)
         side.set_linewidth(0.5)
         side.set_color("#c9ccd4")
+
+
+def _faint(rgb: tuple[int, int, int]) -> tuple[float, float, float]:
+    red, green, blue = (FAINT * k / 255 + 1 - FAINT for k in rgb)
+    return red, green, blue

@@ -75,8 +75,9 @@ def attention_maps(people: Tensor, garments: Tensor, tryons: Tensor, maps: Mappi
         bar = figure.colorbar(ScalarMappable(Normalize(low, high), matplotlib.colormaps["inferno"]), ax=scale,
                               orientation="horizontal", fraction=0.9, aspect=9)  # fmt: skip
         bar.set_ticks([low, high], labels=[f"{low:.2f}", f"{high:.2f}"], fontsize=7.5)
-        for text, side in zip(bar.ax.get_xticklabels(), ("left", "right"), strict=True):
-            text.set_horizontalalignment(side)
+        least, most = bar.ax.get_xticklabels()
+        least.set_horizontalalignment("left")
+        most.set_horizontalalignment("right")
         bar.outline.set_visible(False)
         bar.ax.tick_params(length=0, pad=1.5)
         _channels(figure.add_subplot(grid[count + 1, column]), gate(maps, level, "channel"), first=column == 3)

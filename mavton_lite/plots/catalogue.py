@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mavton_lite.data.sample import Sample
 from mavton_lite.plots.colours import as_array
-from mavton_lite.plots.style import RC
+from mavton_lite.plots.style import NO_LAYOUT, RC
 
 DPI = RC["savefig.dpi"]
 GAP_PX, MARGIN_PX, TITLE_PX, NAME_PX = 6, 14, 44, 300
@@ -86,7 +86,7 @@ def _sheet(mosaics: Sequence[np.ndarray], titles: Sequence[tuple[str, str]] = ()
     above = TITLE_PX if titles else 0
     width = max(m.shape[1] for m in mosaics) + 2 * MARGIN_PX
     height = sum(m.shape[0] + above + MARGIN_PX for m in mosaics) + MARGIN_PX
-    figure = Figure(figsize=(width / DPI, height / DPI), layout="none")
+    figure = Figure(figsize=(width / DPI, height / DPI), layout=NO_LAYOUT)
     left, top = MARGIN_PX / width, MARGIN_PX
     for k, mosaic in enumerate(mosaics):
         tall, wide = mosaic.shape[:2]

@@ -14,6 +14,12 @@ _CORNERS = np.array(
 )  # top left, top right; bottom left, bottom right
 
 
+def unit_colour(rgb: tuple[int, int, int]) -> tuple[float, float, float]:
+    """A colour of bytes as matplotlib wants it, in [0, 1]."""
+    red, green, blue = (k / 255 for k in rgb)
+    return red, green, blue
+
+
 def as_array(picture: Tensor) -> np.ndarray:
     """A network's picture for matplotlib.   Shape: (3, H, W) in [-1, 1] -> (H, W, 3) in [0, 1]."""
     return to_unit(picture).permute(1, 2, 0).cpu().numpy()

@@ -24,7 +24,7 @@ def field_map(systems: tuple[System, ...] = SYSTEMS) -> Figure:
     unknown = [s.name for s in systems if s.warp not in WARPS or s.shown not in INPUTS]
     if unknown or not systems:
         raise ValueError(f"field_map wants systems of known kinds; found others: {unknown or 'no systems'}")
-    years: list[int | None] = sorted({s.year for s in systems if s.year})
+    years: list[int | None] = [*sorted({s.year for s in systems if s.year})]
     years += [None] * any(s.year is None for s in systems)
     cells = {(y, w): [s for s in systems if (s.year, s.warp) == (y, w)] for y in years for w in WARPS}
     lines = {y: max(1, *(len(cells[y, w]) for w in WARPS)) for y in years}

@@ -38,7 +38,8 @@ def belief(axes: Axes, field: Tensor) -> None:
 
 def dots(axes: Axes, points: Tensor, colour: str = INK, size: float = 3) -> None:
     """Samples as small dots.   Shape: (n, 2)."""
-    axes.scatter(*points.T.numpy(), s=size, c=colour, lw=0, alpha=0.7)
+    x, y = points.T.numpy()
+    axes.scatter(x, y, s=size, c=colour, lw=0, alpha=0.7)
 
 
 def optimum(p: Mixture, q: Mixture, fields: Sequence[Tensor], titles: Sequence[str]) -> Figure:

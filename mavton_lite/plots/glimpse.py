@@ -61,14 +61,15 @@ def search_steps(scene: Tensor, search: Search, names: Sequence[str], steps: int
     for t in range(steps):
         middle = np.array([search.cells[0, t] % side, search.cells[0, t] // side]) * CELL_PX + CELL_PX / 2 - 0.5
         where = search.maps[0, t]
-        heat = enlarge(where[0].numpy(), tuple(scene.shape[1:]))
+        heat = enlarge(where[0].numpy(), (scene.shape[1], scene.shape[2]))
         axes = figure.add_subplot(grid[0, t + 2])
         title = f"policy {t + 1}\n{float(entropy(where[None])):.2f} nats"
         picture(axes, heat_over(as_array(scene), heat, 0, top), title)
         for ax, colour in ((main, COLOURS[1]), (axes, "white")):
-            corner = middle - GLIMPSE_PX / 2
+            corner = float(middle[0]) - GLIMPSE_PX / 2, float(middle[1]) - GLIMPSE_PX / 2
             ax.add_patch(Rectangle(corner, GLIMPSE_PX, GLIMPSE_PX, fill=False, ec=colour, lw=1.6, clip_on=True))
-        main.text(*(middle - GLIMPSE_PX / 2 + 2), str(t + 1), color="white", fontsize=9, va="top",
+        x, y = middle - GLIMPSE_PX / 2 + 2
+        main.text(x, y, str(t + 1), color="white", fontsize=9, va="top",
                   bbox={"fc": COLOURS[1], "ec": "none", "pad": 1})  # fmt: skip
         picture(figure.add_subplot(grid[1, t + 2]), search.glimpses[0, t], f"glimpse {t + 1}")
         _answer(figure.add_subplot(grid[2, t + 2]), search.answers[0, t], names, truth, labelled=t == 0)

@@ -8,6 +8,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from mavton_lite.plots.style import NO_LAYOUT
+
 
 def picture_grid(
     columns: dict[str, Tensor],
@@ -32,7 +34,7 @@ def picture_grid(
     line = 0.19 if notes else 0.0
     tall = width_in * height / width + line
     head = 0.11 + 0.15 * max(name.count("\n") + 1 for name in columns)
-    figure = Figure(figsize=(margin + width_in * len(columns), head + tall * count), layout="none")
+    figure = Figure(figsize=(margin + width_in * len(columns), head + tall * count), layout=NO_LAYOUT)
     axes = figure.subplots(count, len(columns), squeeze=False)
     total_w, total_h = figure.get_size_inches()
     for c, (name, pictures) in enumerate(columns.items()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -53,7 +54,7 @@ def person_representation(sample: Sample, person: Person, kept_labels: Sequence[
     for channel, colour in zip(person.pose[0].cpu().numpy(), _POINT_COLOURS, strict=True):
         pose[channel > 0] = colour
     kept = "face, hair" + (", lower body" if 9 in kept_labels else "")
-    rows = (
+    rows: tuple[tuple[float, Any, str, str, str], ...] = (
         (3.78, person.silhouette[0, 0], "blurred shape 体型", "so that the cut is forgotten", "1 channel"),
         (2.02, person.head[0], "kept parts 保留", kept, "3 channels"),
         (0.26, pose, "pose 姿态", "one square a key point", "18 channels"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mavton_lite.data.sample import LIP, LIP_COLOURS, to_unit
 from mavton_lite.metrics.parsing import ParsingScore
-from mavton_lite.plots.colours import parse_colours
+from mavton_lite.plots.colours import parse_colours, unit_colour
 from mavton_lite.plots.grid import picture_grid
 from mavton_lite.plots.style import COLOURS, INK
 
@@ -28,7 +28,7 @@ def labelled(pictures: Tensor, columns: Mapping[str, Tensor], truth: str | None 
     if truth is not None and truth not in columns:
         raise ValueError(f"no column {truth!r} to compare with; there are {', '.join(columns)}")
     shown = {"picture": to_unit(pictures)}
-    notes: dict[str, list[str]] = {}
+    notes: dict[str, Sequence[str]] = {}
     for name, labels in columns.items():
         shown[name] = _coloured(labels)
         if truth is not None and name != truth:
@@ -38,7 +38,7 @@ def labelled(pictures: Tensor, columns: Mapping[str, Tensor], truth: str | None 
             notes["wrong"] = [f"{share:.1%} of the pixels" for share in wrong.float().mean((1, 2)).tolist()]
     figure = picture_grid(shown, notes=notes or None, width_in=1.5)
     present = torch.unique(torch.cat([labels.flatten() for labels in columns.values()])).tolist()
-    handles = [Patch(color=np.array(LIP_COLOURS[c]) / 255, label=LIP[c]) for c in present if c]
+    handles = [Patch(color=unit_colour(LIP_COLOURS[c]), label=LIP[c]) for c in present if c]
     figure.set_dpi(DPI)
     width, height = figure.get_size_inches()
     below = 0.3 * -(-len(handles) // 4)

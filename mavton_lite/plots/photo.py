@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,6 +11,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from mavton_lite.data.photo import Photo
 from mavton_lite.data.sample import COCO18, LIP, LIP_COLOURS
+from mavton_lite.plots.colours import unit_colour
 from mavton_lite.plots.style import INK
 from mavton_lite.tryon import PhotoTryOn
 
@@ -37,7 +39,8 @@ def photo_figure(tryons: Sequence[PhotoTryOn]) -> Figure:
     rows = [len({t.model for t in band}) for band in bands.values()]
     heights = [2.4 + 2.3 * r for r in rows]
     figure = Figure(figsize=(2.3 * (2 + columns), sum(heights)), layout="constrained")
-    parts = np.atleast_1d(figure.subfigures(len(bands), 1, height_ratios=heights))
+    made: Any = figure.subfigures(len(bands), 1, height_ratios=heights)
+    parts = np.atleast_1d(made)
     for part, band in zip(parts, bands.values(), strict=True):
         _band(part, band)
     return figure
@@ -106,8 +109,8 @@ def draw_parse(axes, photo: Photo) -> None:
     draw_picture(axes, mixed.clip(0, 255).astype(np.uint8), "parse")
     smallest = 0.0005 * photo.labels.size
     found = [i for i in np.unique(photo.labels) if i > 0 and (photo.labels == i).sum() >= smallest]
-    patches = [Patch(color=np.array(LIP_COLOURS[i]) / 255, label=LIP[i]) for i in found]
+    patches = [Patch(color=unit_colour(LIP_COLOURS[i]), label=LIP[i]) for i in found]
     if photo.held.any():
-        patches.append(Patch(color=np.array(HELD_COLOUR) / 255, label="kept in front"))
+        patches.append(Patch(color=unit_colour(HELD_COLOUR), label="kept in front"))
     axes.set_ylim(photo.labels.shape[0] * (1 + 0.13 * -(-len(patches) // 2)), 0)  # room for the names
     axes.legend(handles=patches, loc="lower center", ncol=2, fontsize=6.5, handlelength=1, borderpad=0)

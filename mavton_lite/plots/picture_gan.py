@@ -12,7 +12,7 @@ from torchvision.utils import make_grid
 from mavton_lite.losses import gan_discriminator, gan_generator
 from mavton_lite.picture_game import PictureHistory
 from mavton_lite.plots.colours import as_array
-from mavton_lite.plots.style import COLOURS, INK
+from mavton_lite.plots.style import COLOURS, INK, NO_LAYOUT
 
 KINDS = {"bce": ("cross entropy", COLOURS[1]), "lsgan": ("least squares", COLOURS[0])}
 
@@ -30,7 +30,7 @@ def rows(
     (count,) = counts
     height, width = next(iter(pictures.values())).shape[2:]
     margin = 1.5
-    figure = Figure(figsize=(margin + side * count, side * height / width * len(pictures)), layout="none")
+    figure = Figure(figsize=(margin + side * count, side * height / width * len(pictures)), layout=NO_LAYOUT)
     total_w, total_h = figure.get_size_inches()
     tall = total_h / len(pictures)
     for r, (name, row) in enumerate(pictures.items()):

@@ -9,7 +9,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -81,9 +81,9 @@ def read_manifest(path: Path | None = None) -> dict[str, Item]:
             raise ValueError(f"{path}: {name} is listed twice")
         if item.status not in STATUSES:
             raise ValueError(f"{path}: {name}: unknown status {item.status!r}; wanted one of {', '.join(STATUSES)}")
-        wanted = f"{item.id}.md" if item.is_table else f"{item.id}.png"
-        if item.file != wanted:
-            raise ValueError(f"{path}: {name}: file is {item.file!r}; wanted {wanted!r}")
+        file = f"{item.id}.md" if item.is_table else f"{item.id}.png"
+        if item.file != file:
+            raise ValueError(f"{path}: {name}: file is {item.file!r}; wanted {file!r}")
         items[item.id] = item
     return items
 
@@ -124,7 +124,8 @@ def publish(item_id: str, content: Figure | pd.DataFrame, run: Run) -> list[Path
     if item.is_table:
         paths = [folder / f"{item_id}.md", folder / f"{item_id}.csv"]
         write_text(paths[0], as_markdown(item, content))
-        write_text(paths[1], content.to_csv(index=_has_index(content), lineterminator="\n"))
+        rows: Any = content  # a table, as was just made sure
+        write_text(paths[1], rows.to_csv(index=_has_index(content), lineterminator="\n"))
     else:
         paths = [style.save(content, folder / item.file)]
     record = {

@@ -229,5 +229,7 @@ def qualitative_figure(columns: dict[str, Tensor], labels: Sequence[str], scores
 
     Shape: columns (N, 3, H, W) in [0, 1].   Raises: ValueError as `picture_grid`.
     """
-    notes = {name: [f"SSIM {value:.3f}" for value in values] for name, values in scores.items()}
+    notes: dict[str, Sequence[str]] = {}
+    for name, values in scores.items():
+        notes[name] = [f"SSIM {value:.3f}" for value in values]
     return picture_grid(columns, labels, notes)

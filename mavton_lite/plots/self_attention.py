@@ -130,11 +130,10 @@ def concentration(shares: Mapping[str, float | Interval]) -> Figure:
     figure = Figure(figsize=(7.4, 0.4 * len(shares) + 0.9), layout="constrained")
     axes = figure.subplots()
     for row, (_, value) in enumerate(shares.items()):
-        y, trained = len(shares) - 1 - row, isinstance(value, Interval)
-        mean = value.mean if trained else value
-        axes.barh(y, 100 * mean, height=0.62, color=COLOURS[0] if trained else "#b9bdc9")
-        end = value.high if trained else mean
-        if trained:
+        y = len(shares) - 1 - row
+        mean, end = (value.mean, value.high) if isinstance(value, Interval) else (value, value)
+        axes.barh(y, 100 * mean, height=0.62, color=COLOURS[0] if isinstance(value, Interval) else "#b9bdc9")
+        if isinstance(value, Interval):
             error = [[100 * (mean - value.low)], [100 * (value.high - mean)]]
             axes.errorbar(100 * mean, y, xerr=error, color=INK, capsize=3, lw=1.4)
         axes.text(100 * max(end, mean) + 1.2, y, f"{100 * mean:.0f} %", va="center", fontsize=9.5)

@@ -139,7 +139,7 @@ def gaze_of(scene: Tensor, gate: Tensor, kernel: int, place: tuple[int, int], no
     picture(left, image, "scene")
     picture(middle, shown, f"one place sees {field_px(kernel)} × {field_px(kernel)} px")
     middle.add_patch(Rectangle((column - step / 2, row - step / 2), step, step, fill=False, ec=COLOURS[1], lw=1.6))
-    heat = enlarge(gate.numpy(), tuple(scene.shape[1:]))
+    heat = enlarge(gate.numpy(), (scene.shape[1], scene.shape[2]))
     picture(right, heat_over(image, heat, 0, max(float(gate.max()), 1e-6)), f"gate, kernel {kernel}\n{note}")
     return figure
 
@@ -154,7 +154,7 @@ def gates_by_kernel(scenes: Tensor, gazes: Sequence[Gaze], rows: Sequence[int]) 
     for r, k in enumerate(rows):
         picture(axes[r, 0], scenes[k], "scene" if r == 0 else "")
         for c, gaze in enumerate(gazes, 1):
-            heat = enlarge(gaze.maps[k, 0].numpy(), tuple(scenes.shape[2:]))
+            heat = enlarge(gaze.maps[k, 0].numpy(), (scenes.shape[2], scenes.shape[3]))
             shown = heat_over(as_array(scenes[k]), heat, 0, max(float(heat.max()), 1e-6))
             picture(axes[r, c], shown, f"kernel {gaze.kernel}" if r == 0 else "")
     return figure

@@ -116,7 +116,7 @@ def _histogram(axes: Axes, measured: Sequence[Statistics], column: str, title: s
     for k, s in enumerate(measured):
         values = s.rows[column].dropna()
         share, alpha = np.full(len(values), 1 / max(len(values), 1)), 1 if len(measured) == 1 else 0.5
-        axes.hist(values, np.linspace(0, 1, 21), weights=share, color=COLOURS[k], alpha=alpha)
+        axes.hist(values, np.linspace(0, 1, 21).tolist(), weights=share, color=COLOURS[k], alpha=alpha)
     axes.set_xlim(0, 1)
     axes.set_title(title)
     _percent(axes, "y")

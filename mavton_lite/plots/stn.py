@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -45,7 +46,8 @@ def accuracy_and_turns(right: Mapping[str, Sequence[float]], turns: Mapping[str,
     Shape: (n,) and (n,), degrees.
     """
     figure = Figure(figsize=(7.6, 4.9), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=(1, 1.75))
+    halves: Any = figure.subfigures(2, 1, height_ratios=(1, 1.75))
+    upper, lower = halves
     axes = upper.subplots()
     names = list(right)
     for k, shares in enumerate(right.values()):

@@ -94,7 +94,7 @@ def ablation_table(
         for metric in metrics:
             heading, digits = METRICS.get(metric, (metric, 3))
             if f"{metric}_low" in found and pd.notna(found[metric]):
-                row[heading] = cell(Interval(*(found[metric + s] for s in ("", "_low", "_high")), 0), digits)
+                row[heading] = cell(Interval(found[metric], found[f"{metric}_low"], found[f"{metric}_high"], 0), digits)
             else:
                 row[heading] = f"{found[metric]:.{digits}f}" if pd.notna(found.get(metric, math.nan)) else ""
         rows.append(row)

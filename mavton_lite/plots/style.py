@@ -7,6 +7,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from cycler import cycler
@@ -66,6 +67,8 @@ RC = {
     "mathtext.fontset": "dejavusans",
 }
 
+NO_LAYOUT: Any = "none"  # matplotlib takes it, and its types do not say so
+
 # Whatever would put a date or a version into the file.
 _METADATA = {
     ".png": {"Software": None},
@@ -78,10 +81,11 @@ def use() -> None:
     """Make the project's style the current one, with the Chinese font registered."""
     if FONT.exists() and FAMILIES[1] not in font_manager.fontManager.get_font_names():
         font_manager.fontManager.addfont(FONT)
-    matplotlib.rcParams.update(RC)
+    settings: Any = RC
+    matplotlib.rcParams.update(settings)
 
 
-def set_gaps(figure: Figure, **gaps: float) -> None:
+def set_gaps(figure: Figure, **gaps: Any) -> None:
     """Distances between the parts of a figure, as `ConstrainedLayoutEngine.set` names them; other layouts have none."""
     engine = figure.get_layout_engine()
     if isinstance(engine, ConstrainedLayoutEngine):

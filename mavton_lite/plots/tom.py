@@ -32,7 +32,7 @@ def try_on_module(tom: TOM, person: Person, warp: Warp, target: Tensor, mask_tar
     made = tom(person.agnostic[:1], warp.cloth[:1], warp.mask[:1])
     sheet = Sheet(11.8, 5.3)
     _inputs(sheet, tom, person, warp)
-    _network(sheet, trace(tom, tuple(target.shape[2:])), sum(p.numel() for p in tom.parameters()))
+    _network(sheet, trace(tom, (target.shape[2], target.shape[3])), sum(p.numel() for p in tom.parameters()))
     masked, painted = made.mask * (warp.cloth[:1] + 1) - 1, (1 - made.mask) * (made.rendered + 1) - 1
     top, low, middle = 4.05, 1.75, 2.9
     _picture(sheet, 6.75, top, made.rendered[0], "painted person $I_r$", "tanh, 3 channels", PAINTED)

@@ -194,7 +194,7 @@ def curves_figure(logs: dict[str, pd.DataFrame], loss: LossSettings) -> Figure:
 def _stages(logs: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """One log a stage: all try-on networks share their schedule."""
     tryon = next((name for name in logs if name != "gmm"), None)
-    found = {"warping": logs.get("gmm"), "try-on": logs.get(tryon)}
+    found = {"warping": logs.get("gmm"), "try-on": logs.get(tryon or "")}
     return {stage: log for stage, log in found.items() if log is not None}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -158,7 +159,7 @@ def scene(pipeline: VITONPipeline, batch: dict, index: int = 0) -> Scene:
     coarse = pipeline.coarse(person.agnostic, one["cloth"])
     _, warp, tryon = pipeline(one)
     flat, worn = (m[0, 0].cpu().numpy() for m in (one["cloth_mask"], coarse.where))
-    pairs = np.zeros((2, 0, 2))
+    pairs: Any = np.zeros((2, 0, 2))
     if worn.sum() >= SMALLEST_PX:
         found = match(flat, worn, pipeline.points)
         pairs = found.source.points[found.pairs[:, 0]], found.target.points[found.pairs[:, 1]]

@@ -29,10 +29,10 @@ def look(state: Gaze, pictures: Tensor, maps: Mapping[str, Tensor], height: int 
     Shape: pictures (B, 3, H, W) in [0, 1] -> (height, about 2.2 height, 3) uint8.
     """
     size = (height, round(height * pictures.shape[3] / pictures.shape[2]))
-    picture = F.interpolate(pictures[state.example][None].float(), size, mode="bilinear", align_corners=False)
-    picture = picture[0].permute(1, 2, 0).clamp(0, 1).cpu().numpy()  # (height, width, 3)
+    large = F.interpolate(pictures[state.example][None].float(), size, mode="bilinear", align_corners=False)
+    picture = large[0].permute(1, 2, 0).clamp(0, 1).cpu().numpy()  # (height, width, 3)
     whole = gate(maps, state.level, "spatial")
-    heat = enlarge(whole[state.example, 0].float().cpu().numpy(), picture.shape[:2])
+    heat = enlarge(whole[state.example, 0].float().cpu().numpy(), size)
     over = heat_over(picture, heat, *limits(whole.float().cpu().numpy()))
     weights = gate(maps, state.level, "channel")[state.example].flatten()
     gap = np.ones((height, height // 32, 3))

@@ -56,7 +56,7 @@ class Bench:
     def __init__(self, scene: Scene):
         self.scene = scene
         self.grid = round((next(iter(scene.starts.values())).shape[1] / 2) ** 0.5)
-        self._spline = TPSGrid(*scene.cloth.shape[2:], self.grid)
+        self._spline = TPSGrid(scene.cloth.shape[2], scene.cloth.shape[3], self.grid)
         self._moves: dict[tuple[int, str], dict[tuple[int, int], tuple[float, float]]] = {}
 
     def moves(self, at: Point) -> dict[tuple[int, int], tuple[float, float]]:
@@ -131,5 +131,5 @@ def _lattice(brush: ImageDraw.ImageDraw, points: np.ndarray, left: int, width: i
     for column, row in np.ndindex(points.shape[:2]):
         held = (row, column) == (at.row, at.column)
         size, colour = (6, HELD) if held else (3, FREE)
-        centre = x[column, row], y[column, row]
+        centre = float(x[column, row]), float(y[column, row])
         brush.ellipse([centre[0] - size, centre[1] - size, centre[0] + size, centre[1] + size], fill=colour)

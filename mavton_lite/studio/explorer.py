@@ -55,7 +55,8 @@ class Explorer:
     def grid(self) -> tuple[int, int]:
         """Rows and columns of places that the matching module compares."""
         network, person, garment = self._pair(View())
-        return tuple(self.room.matches(network, person, garment).garment.shape[:2])
+        rows, columns, *_ = self.room.matches(network, person, garment).garment.shape
+        return rows, columns
 
     def place_of(self, joint: str, person: str = "") -> tuple[int, int]:
         """Row and column of the place where a joint of a person is.   Raises: ValueError for a joint that is not."""
@@ -149,7 +150,8 @@ class Explorer:
         apart = self._apart(view).cpu().numpy()
         colour = matplotlib.colormaps[HEAT](np.clip(apart / MOST_DIFFERENT, 0, 1))[..., :3]
         size = (round(height * apart.shape[1] / apart.shape[0]), height)
-        return row([("difference", np.asarray(Image.fromarray(as_bytes(colour)).resize(size, Image.NEAREST)))])
+        larger = Image.fromarray(as_bytes(colour)).resize(size, Image.Resampling.NEAREST)
+        return row([("difference", np.asarray(larger))])
 
     def how_different(self, view: View) -> str:
         """The difference in words."""
@@ -237,9 +239,9 @@ class Explorer:
 
     def _pair(self, view: View) -> tuple[str, str, str]:
         """Network, person, garment."""
-        firsts = (self.room.networks, self.room.people, self.room.garments)
-        names = (view.network, view.person, view.garment)
-        return tuple(name or next(iter(known)) for name, known in zip(names, firsts, strict=True))
+        room = self.room
+        network, person = view.network or next(iter(room.networks)), view.person or next(iter(room.people))
+        return network, person, view.garment or next(iter(room.garments))
 
     def _switch(self, view: View) -> Switch:
         return view.switch if view.switch.gate == ALL else view.switch._replace(gate=f"level{view.level}")

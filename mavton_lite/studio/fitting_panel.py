@@ -137,7 +137,7 @@ class FittingPanel(Panel):
         names = ", ".join(one.garment.name for one in self.made)
         self.result.show(fitting.contact_sheet(self.made, RESULT_PX, 3), f"{found.name} in: {names}")
         self.between.show(fitting.stage_sheet(self.made[0]), f"Stages between {found.name} and the result")
-        links = []
+        links: list[str] = []
         for one in self.made:
             ending, content = fitting.download(one.image)
             file = f"try-on-{len(links) + 1}.{ending}"

@@ -10,6 +10,7 @@ import functools
 import html
 import io
 from collections.abc import Callable
+from typing import Any
 
 import ipywidgets
 import numpy as np
@@ -191,8 +192,8 @@ if anywidget is not None:
         export default { render };
         """
         target = Unicode().tag(sync=True)
-        at = List([]).tag(sync=True)  # x, y in [0, 1]
+        at: Any = List([]).tag(sync=True)  # x, y in [0, 1]
         step = List([0, 0, 0]).tag(sync=True)  # right, down, and a number that makes every step another
 
 else:
-    Pointer = None
+    Pointer = None  # type: ignore[misc, assignment]  # as the panels ask

@@ -40,8 +40,8 @@ def view_pose(state: PoseView, pictures: Tensor, maps: Mapping[str, Sequence[Map
     picture = pictures[state.group]
     image = as_array(F.interpolate(picture[None], scale_factor=scale, mode="bilinear", align_corners=False)[0])
     if state.shown in COCO18:
-        heat = confidence[COCO18.index(state.shown)][None, None]
-        heat = F.interpolate(heat, image.shape[:2], mode="bilinear", align_corners=False)[0, 0].numpy()
+        bump = confidence[COCO18.index(state.shown)][None, None]
+        heat = F.interpolate(bump, (image.shape[0], image.shape[1]), mode="bilinear", align_corners=False)[0, 0].numpy()
         left = heat_over(image, heat, 0, 1, "jet")
     elif state.shown in LIMB_NAMES:
         k = LIMB_NAMES.index(state.shown)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -95,13 +95,16 @@ class Room:
         for name, known in ((person, self.people), (garment, self.garments)):
             if name not in known:
                 raise ValueError(f"found {name!r}, wanted one of {', '.join(known)}")
-        cloth = {key: self.garments[garment][key] for key in ("cloth", "cloth_mask", "cloth_name")}
-        return collate([Sample(**{**self.people[person], **cloth})])
+        cloth = {key: dict(self.garments[garment])[key] for key in ("cloth", "cloth_mask", "cloth_name")}
+        dressed: Any = {**self.people[person], **cloth}
+        return collate([dressed])
 
     @torch.inference_mode()
     def _seen(self, network: str, person: str, garment: str) -> Seen:
         pipeline = self.networks[network]
-        unet, brings, passes = pipeline.tom.unet, {}, {}
+        unet = pipeline.tom.unet
+        brings: dict[int, Tensor] = {}
+        passes: dict[int, Tensor] = {}
 
         def keep(kept: dict[int, Tensor], level: int, is_conv: bool):
             def hook(_module, _inputs, output: Tensor) -> None:
@@ -181,9 +184,9 @@ def _kept(what: str, chosen: Mapping[str, int], height: int, width: int, seed: i
 
     stem = f"{what}-{zlib.crc32(repr(numbers).encode()):08x}"
     kept = drawn_series(stem, len(numbers), height, width, "test", seed, draw)
-    names = [{"name": f"{i:06d}_0", "cloth_name": f"{i:06d}_1"} for i in numbers]
+    names: list[dict[str, Any]] = [{"name": f"{i:06d}_0", "cloth_name": f"{i:06d}_1"} for i in numbers]
     return {
-        f"{k + 1} · {tag}": Sample(**names[k], **{key: torch.from_numpy(v[k]) for key, v in kept.items()})
+        f"{k + 1} · {tag}": cast(Sample, names[k] | {key: torch.from_numpy(v[k]) for key, v in kept.items()})
         for k, tag in enumerate(chosen)
     }
 

@@ -12,6 +12,7 @@ import tempfile
 import time
 import webbrowser
 from pathlib import Path
+from typing import Any
 
 from mavton_lite.plots.style import FAMILIES, FONT
 
@@ -63,7 +64,8 @@ def command(folder: Path, port: int = PORT) -> list[str]:
 def write(folder: Path) -> dict[str, str]:
     """Write notebook and template; returns the environment the server wants."""
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    cell = {"cell_type": "code", "id": "studio", "metadata": {}, "execution_count": None, "outputs": [], "source": CELL}
+    cell: dict[str, Any] = {"cell_type": "code", "id": "studio", "metadata": {}, "execution_count": None}
+    cell |= {"outputs": [], "source": CELL}
     notebook = {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
     (folder / "studio.ipynb").write_text(json.dumps(notebook), encoding="utf8")
     settings = {"Voila": {"tornado_settings": {"websocket_max_message_size": LARGEST_UPLOAD}}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import ipywidgets
 import numpy as np
@@ -157,7 +158,8 @@ class BendingBench(Explorer):
     """Hold one control point after the other and move where it reads; every point keeps its offset."""
 
     def __init__(self, scene: Scene, reach: float = 25.0):
-        self.bench, self._at = Bench(scene), None
+        self.bench = Bench(scene)
+        self._at: Any = None
 
         def slider(name: str, value: int, count: int) -> ipywidgets.IntSlider:
             return ipywidgets.IntSlider(value, 0, count - 1, description=name, continuous_update=False)

@@ -6,7 +6,7 @@ the flat lay and on the person. Arms are mirrored: x counts without its sign.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -129,7 +129,7 @@ def smooth(t):
     return t * t * (3 - 2 * t)
 
 
-def smoothstep(t: np.ndarray) -> np.ndarray:
+def smoothstep(t: Any) -> Any:
     """`smooth` of an array."""
     t = np.clip(t, 0, 1)
     return t * t * (3 - 2 * t)

@@ -73,7 +73,7 @@ class World:
 class Example(NamedTuple):
     """One complete example, drawn."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides a tuple's own method, which nobody asks an example for
     own: Picture  # the person in their own garment
     other: Picture  # and in that of example `index ^ 1`
     flat: Picture  # their own garment's flat lay

@@ -217,7 +217,7 @@ class Garment:
 @cache
 def flat_vertices() -> np.ndarray:
     """The canonical body as garments are laid out: straight arms near the body."""
-    turns = {}
+    turns: dict[str, tuple[float, float, float]] = {}
     for side, sign in (("L", 1), ("R", -1)):
         turns |= {f"upperarm01.{side}": (0, 0, -sign * 0.44), f"lowerarm01.{side}": (-0.45, 0, 0)}
     return load_body().pose(None, turns)

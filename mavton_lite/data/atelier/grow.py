@@ -130,17 +130,17 @@ def grow(cut: Cut, rng: np.random.Generator) -> Strands:
         direction = unit(there - at)
         points.append(there)
         at = there
-    points = _freed(np.stack(points, 1), shape, chest=cut.chest)
+    strands = _freed(np.stack(points, 1), shape, chest=cut.chest)
     if cut.keep is not None:
-        kept = cut.keep(points)
-        points, depth, lock = points[kept], depth[kept], lock[kept]
+        kept = cut.keep(strands)
+        strands, depth, lock = strands[kept], depth[kept], lock[kept]
     for _ in range(cut.finer - 1):
-        points = _halved(points)
+        strands = _halved(strands)
     if cut.curl[0]:
-        points = points + _curl(points, rng, *cut.curl)
-        points = _freed(points, shape, 1, cut.chest)
-    out = shape.distance(points.reshape(-1, 3))[1].reshape(points.shape)
-    return bind(points, out, cut.width, depth, lock, rng, cut.blunt)
+        strands = strands + _curl(strands, rng, *cut.curl)
+        strands = _freed(strands, shape, 1, cut.chest)
+    out = shape.distance(strands.reshape(-1, 3))[1].reshape(strands.shape)
+    return bind(strands, out, cut.width, depth, lock, rng, cut.blunt)
 
 
 def _freed(points: np.ndarray, shape: Solid, rounds: int = 3, chest: float = 0.0) -> np.ndarray:

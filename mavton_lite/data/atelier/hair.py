@@ -6,6 +6,7 @@ Source: Kajiya and Kay, "Rendering fur with three dimensional textures" (1989), 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -82,7 +83,7 @@ def draw_hair(camera: Camera, hair: Hair, person, lamps: Lamps, skin: Layer) -> 
         return []
     out = [_cap(hair, lamps, skin)]
     coarse = camera.px_per_m < COARSE_PX_PER_M
-    strands = strands_of(hair.style, hair.variant % VARIANTS[hair.style], hair.mirrored, coarse)
+    strands: Any = strands_of(hair.style, hair.variant % VARIANTS[hair.style], hair.mirrored, coarse)
     return [*out, _draw_strands(camera, hair, person, lamps, strands)]
 
 

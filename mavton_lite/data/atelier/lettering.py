@@ -114,8 +114,8 @@ def ink_distance(word: str, style: Style, x: np.ndarray, y: np.ndarray) -> np.nd
         spans.append((left - FAR, left + width + FAR, len(lines)))
         left += width + style.stroke + style.spacing
     x, y = np.broadcast_arrays(x + style.slant * y, y)
-    points = [np.ascontiguousarray(k).ravel() for k in (x, y)]
-    away = _to_segments(*points, np.concatenate(pieces), np.array(spans))
+    across, down = (np.ascontiguousarray(k).ravel() for k in (x, y))
+    away = _to_segments(across, down, np.concatenate(pieces), np.array(spans))
     return style.stroke / 2 - away.reshape(x.shape)
 
 

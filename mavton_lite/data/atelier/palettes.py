@@ -45,7 +45,7 @@ def colour(code: str) -> Colour:
     return red, green, blue
 
 
-def luma(of: Colour) -> float:
+def luma(of: Colour | np.ndarray) -> float:
     """Rec. 601 lightness of a colour, 0..1."""
     return 0.299 * of[0] + 0.587 * of[1] + 0.114 * of[2]
 

@@ -7,7 +7,7 @@ and shadows come after the warp: the truth stays exact.
 from __future__ import annotations
 
 from functools import cache, cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -128,7 +128,8 @@ class Stage:
             outside &= ~over
         dark = (1 - occlusion(depth, camera.px_per_m)) * (1 - cast_shadow(depth, self.lamps, camera.px_per_m))
         colour = np.where(np.isfinite(depth)[..., None], colour * dark[..., None], colour)
-        uv = np.where(outside[..., None], s.uv, np.nan)
+        at: Any = s.uv
+        uv = np.where(outside[..., None], at, np.nan)
         picture = downsample(colour, label, depth, uv, self.height, self.width, garment.label)
         return picture._replace(image=finish(person.look, picture.image))
 
@@ -146,7 +147,8 @@ def flat_lay(garment: Garment, height: int, width: int) -> Picture:
     shade = shade[..., None] * (0.86 + 0.14 * Lamps()(normal))
     colour = np.where(s.hit[..., None], albedo * shade, 1.0)
     label = np.where(s.hit, garment.label, BACKGROUND).astype(np.uint8)
-    return downsample(colour, label, s.depth, np.where(s.hit[..., None], s.uv, np.nan), height, width, garment.label)
+    at: Any = s.uv
+    return downsample(colour, label, s.depth, np.where(s.hit[..., None], at, np.nan), height, width, garment.label)
 
 
 def downsample(
@@ -155,7 +157,7 @@ def downsample(
     """Average colours; take the label most samples have; average the warp of the garment's (`worn`) samples."""
     n = SUPERSAMPLE
     colour = np.clip(colour, 0, 1).reshape(height, n, width, n, 3)
-    image = sum(colour[:, i, :, j] for i in range(n) for j in range(n)) / n**2
+    image = np.asarray(sum(colour[:, i, :, j] for i in range(n) for j in range(n))) / n**2
     parse = _majority(label, n)
     warp, cover = _mean_uv(label, np.ascontiguousarray(uv, float), parse, n, worn)
     warp = warp * np.array([width, height])[:, None, None] - 0.5

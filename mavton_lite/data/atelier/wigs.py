@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +33,7 @@ def packed(strands: Strands) -> dict[str, np.ndarray]:
     fields |= {f"mirrored_{name}": getattr(other, name) for name in ROWS}
     out = {}
     for name, values in fields.items():
+        kind: Any
         kind, steps = KEPT[name.removeprefix("mirrored_")]
         steps_of = np.floor(np.asarray(values, float) * steps + 0.5)
         if steps_of.min() < np.iinfo(kind).min or steps_of.max() > np.iinfo(kind).max:
@@ -62,7 +64,8 @@ def strands_of(style: str, variant: int, mirror: bool = False, coarse: bool = Fa
     if style == "shaved":
         return None
     if coarse:
-        return coarser(strands_of(style, variant, mirror))
+        fine = strands_of(style, variant, mirror)
+        return coarser(fine) if fine is not None else None
     with np.load(str(files("mavton_lite.data.atelier").joinpath("asset/hair.npz")), allow_pickle=False) as kept:
         names = [*KEPT, *(f"mirrored_{name}" for name in ROWS)]
         return unpacked({name: kept[f"{style}/{variant}/{name}"] for name in names}, mirror)

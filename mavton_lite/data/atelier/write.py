@@ -138,8 +138,8 @@ def _run(todo: list[tuple[str, int]], world: World, root: Path, workers: int | N
                 if not waiting:
                     return
                 finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for job in finished:
-                    yield job.result()
+                for pair_written in finished:
+                    yield pair_written.result()
         except BrokenProcessPool:
             raise ChildProcessError(f"a worker process was killed, perhaps for want of memory; {_WHOLE}") from None
         except BaseException:
@@ -168,8 +168,10 @@ def _begin() -> None:
 
 
 def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()  # a killed parent cannot say that it is over
-    os._exit(1)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()  # a killed parent cannot say that it is over
+        os._exit(1)
 
 
 def _write_pair(world: World, root: Path, split: str, pair: int) -> list[str]:
