@@ -20,11 +20,11 @@ from mavton_lite.train import fit
 TRAIN = next(part for part in PARTS if part.name == "train")
 
 
-def killed(words: list[str], root, number: int) -> int:
-    """The exit code of the command line that is killed at that change of a file below `root`."""
+def killed(words: list[str], root, number: int, told=None) -> int:
+    """The exit code of the command line that is killed at that change of a file below `root`; 0: it lives."""
     own = {"MAVTON_ROOT": str(root), "OMP_NUM_THREADS": "1", "MAVTON_THREADS": "1"}
     log = root.with_name(f"{root.name}.log")
-    process = multiprocessing.get_context("spawn").Process(target=mavton, args=(words, root, log, number, None, own))
+    process = multiprocessing.get_context("spawn").Process(target=mavton, args=(words, root, log, number, told, own))
     process.start()
     process.join(120)
     return process.exitcode
@@ -32,18 +32,17 @@ def killed(words: list[str], root, number: int) -> int:
 
 def test_a_training_that_is_killed_while_it_saves_ends_with_the_same_bits(tmp_path):
     data = write_viton(tmp_path / "viton", 8, 2)
-    root = tmp_path / "killed"
+    root, straight, told = (tmp_path / name for name in ("killed", "straight", "told"))
     words = ["train", "gmm", "--profile", "smoke", "--data", str(data), "--out", str(root / "checkpoints"),
              "--device", "cpu", "--steps", "12"]  # fmt: skip
     root.mkdir()
-    # changes: folders and lock, config.json twice, ... the checkpoint of step 10 is somewhere among the first forty
-    assert killed(words, root, 40) == -signal.SIGKILL
+    straight.mkdir()
+    assert killed([w.replace(str(root), str(straight)) for w in words], straight, 0, told) == 0
+    # the last ten: rows of the log, final.safetensors, final.json, and away with the checkpoint of step 10
+    assert killed(words, root, int(told.read_text()) - 10) == -signal.SIGKILL
     assert broken(root) == []
     assert not (root / "checkpoints/gmm/final.json").exists()
     assert killed(words, root, 0) == 0
-    straight = tmp_path / "straight"
-    straight.mkdir()
-    assert killed([w.replace(str(root), str(straight)) for w in words], straight, 0) == 0
     found = outcome(TRAIN, root)
     assert found == outcome(TRAIN, straight)
     assert {"checkpoints/gmm/final.safetensors", "checkpoints/gmm/log.csv"} < set(found)

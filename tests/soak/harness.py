@@ -65,6 +65,7 @@ class Place:
 
     def enter(self) -> None:
         """Every process from now on works with this place's copy of the project, in one thread."""
+        os.chdir(self.scratch)  # where a process starts is the first place it imports from
         sys.path.insert(0, str(self.source))
         tests = str(Path(__file__).resolve().parents[1])
         for name in ("MAVTON_DATA", "MAVTON_PROFILE"):
