@@ -69,6 +69,7 @@ def application(
     facing = right.subplots(rows, 4, squeeze=False)
     for ax in (*axes.flat, *facing.flat):
         ax.set_axis_off()
+        ax.set_anchor("N")  # titles of a row at one height, whatever the shapes below them
     photo = tryons[0].photo
     draw_picture(axes[0, 0], photo.original, "photograph 照片")
     draw_pose(axes[0, 1], photo)
