@@ -164,9 +164,9 @@ def try_on_photo(
     if out is not None:
         _kind_of(Path(out))  # told before anything is worked out
     relabel = relabel_by(parse)
-    pipeline = pipeline or load_model(model, checkpoints, profile, device)
     if not isinstance(photo, Photo):
-        read_photo(Path(photo))  # told before a garment is drawn
+        read_photo(Path(photo))  # told before weights are read and a garment is drawn
+    pipeline = pipeline or load_model(model, checkpoints, profile, device)
     garment = cloth if isinstance(cloth, GarmentPicture) else read_garment(cloth)
     if not isinstance(photo, Photo):
         photo = photo_to_sample(Path(photo), pipeline.size, backend, relabel=relabel)

@@ -54,6 +54,7 @@ class Place:
     source: Path  # the project as it was when the soak began
     data: Path | None = None
     trained: Path | None = None
+    atelier: Path | None = None  # the smoke profile's
 
     def start(self, part: Part, root: Path, variant: int, die_at: int, count: Path | None = None) -> Process:
         """The part's command in a process group of its own, forked from one that has imported everything already."""
@@ -85,7 +86,7 @@ def soak(place: Place, part: Part, kills: int, rng: random.Random, say=print) ->
     """
     began, tally = time.monotonic(), Tally(part)
     reference = place.scratch / part.name / "uninterrupted"
-    prepare(part, reference, place.source, place.trained)
+    prepare(part, reference, place.source, place.trained, place.atelier)
     count = reference.with_name("changes")
     started = time.monotonic()
     _end(place.start(part, reference, 0, 0, count), reference)
@@ -95,7 +96,7 @@ def soak(place: Place, part: Part, kills: int, rng: random.Random, say=print) ->
     say(f"{part.name}: uninterrupted in {usual_s:.0f} s, {changes} changes of files, {len(wanted)} results")
     while tally.killed < kills:
         root = place.scratch / part.name / f"killed-{tally.finished + 1}"
-        prepare(part, root, place.source, place.trained)
+        prepare(part, root, place.source, place.trained, place.atelier)
         while tally.killed < kills and (moment := _die(place, part, root, tally, rng, usual_s, changes)):
             tally.kills[moment] += 1
             tally.looked_at += len(visible_files(root))

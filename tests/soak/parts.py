@@ -49,18 +49,20 @@ PARTS = (
     Part(
         "figures", "`mavton figures` (" + ", ".join(NOTEBOOKS) + ")",
         ("figures", *NOTEBOOKS, "--profile", "smoke"),
-        ("runs/smoke/checkpoints", "runs/smoke/records", "runs/smoke/atelier"),
+        ("runs/smoke/checkpoints", "runs/smoke/records"),
         4, (("--jobs", "1"), ("--jobs", "2")), notebooks=NOTEBOOKS,
     ),
 )  # fmt: skip
 
 
-def prepare(part: Part, root: Path, source: Path, trained: Path | None) -> None:
-    """A new folder for a run of a part: notebooks where it wants them, a finished training where it wants one."""
+def prepare(part: Part, root: Path, source: Path, trained: Path | None, atelier: Path | None) -> None:
+    """A new folder for a run of a part: notebooks and their data where it wants them, or a finished training."""
     root.mkdir(parents=True)
     for name in part.notebooks:
         (root / "notebooks").mkdir(exist_ok=True)
         shutil.copy(source / "notebooks" / f"{name}.ipynb", root / "notebooks")
+    if part.notebooks:
+        shutil.copytree(atelier, root / "runs/smoke/atelier")
     if part.checkpoints:
         shutil.copytree(trained, root / "checkpoints")
 

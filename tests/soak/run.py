@@ -53,12 +53,16 @@ def soak_all(scratch: Path, kills: int, seed: int, only: Sequence[str] | None = 
     for name in ("mavton_lite", "notebooks"):
         shutil.copytree(ROOT / name, source / name, dirs_exist_ok=True)
     place, tallies = Place(scratch, source), []
+    chosen = [p for p in PARTS if not only or p.name in only]
     place.enter()
+    if any(p.notebooks for p in chosen):
+        place = dataclasses.replace(place, atelier=scratch / "atelier")
+        draw = ("data", "make", "--profile", "smoke", "--out", str(place.atelier))
+        subprocess.run([sys.executable, "-m", "mavton_lite", *draw], cwd=scratch, check=True)
     if (not only or "data" in only) and not (scratch / "warm" / "manifest.json").exists():
         _say("compiling")  # what a machine does once would count as every run's time
         draw = ("data", "make", "--out", "warm", "--profile", "smoke", "--train", "2", "--test", "2", "--workers", "1")
         subprocess.run([sys.executable, "-m", "mavton_lite", *draw], cwd=scratch, check=True)
-    chosen = [p for p in PARTS if not only or p.name in only]
     for number, part in enumerate(PARTS):
         wanted = -(-kills * part.share // sum(p.share for p in chosen)) if part in chosen else 0
         if not wanted and not any(p.name != part.name and PARTS.index(p) > number for p in chosen):
