@@ -97,11 +97,12 @@ def test_a_git_address_is_installed(runtime, project):
     assert found == str(place / "mavton_lite" / "__init__.py"), error
 
 
-def test_a_checkout_nearby_is_used_as_it_is_but_on_colab_installed(runtime, project):
+@pytest.mark.parametrize("clone", ["mavton_lite-main", "mavton_lite"])
+def test_a_checkout_nearby_is_used_as_it_is_but_on_colab_installed(runtime, project, clone):
     run, content, place = runtime
-    shutil.copytree(project, content / "mavton_lite-main")
+    shutil.copytree(project, content / clone)
     found, error = run(before="")
-    assert found == str(content / "mavton_lite-main" / "mavton_lite" / "__init__.py"), error
+    assert found == str(content / clone / "mavton_lite" / "__init__.py"), error
     assert not (place / "mavton_lite").exists()
     run()
     assert (place / "mavton_lite").exists()
