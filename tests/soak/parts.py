@@ -12,7 +12,7 @@ from pathlib import Path
 from soak.intact import visible_files
 
 TIMED = ("seconds",)  # fields and columns that say how long it took, which differs from run to run
-NOTEBOOKS = ("00_start_here", "12_train")
+NOTEBOOKS = ("12_train",)
 
 
 @dataclass(frozen=True)
