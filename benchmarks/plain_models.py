@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mavton_lite.weights import layer_names, trunk
+
 
 def carry_over(source: nn.Module, target: nn.Module) -> None:
     """Copy weights and running statistics layer by layer.   Raises: ValueError when the two do not correspond."""
@@ -142,3 +144,22 @@ class TOM(nn.Module):
                 x = torch.cat([skips.pop(), x], 1)
         rendered, mask = torch.tanh(x[:, :3]), torch.sigmoid(x[:, 3:])
         return cloth * mask + rendered * (1 - mask), mask
+
+
+class VGGLoss(nn.Module):
+    """CP-VTON's perceptual term: five levels of VGG19, in single precision.   Shape: two (B, 3, H, W) -> ()."""
+
+    def __init__(self):
+        super().__init__()
+        self.features, _ = trunk("vgg19")
+        self.features.requires_grad_(False)
+        names = layer_names(self.features)
+        self.levels = {names[f"relu{i}_1"]: weight for i, weight in enumerate((1 / 32, 1 / 16, 1 / 8, 1 / 4, 1), 1)}
+
+    def forward(self, drawn: Tensor, photographed: Tensor) -> Tensor:
+        total = drawn.new_zeros(())
+        for i, layer in enumerate(self.features[: max(self.levels) + 1]):
+            drawn, photographed = layer(drawn), layer(photographed)
+            if i in self.levels:
+                total = total + self.levels[i] * F.l1_loss(drawn, photographed.detach())
+        return total
