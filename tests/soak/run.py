@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tallies = soak_all(scratch.resolve(), given.kills, given.seed, given.only)
     if not given.scratch:
         shutil.rmtree(scratch)
-    shown = table(tallies, given.seed)
+    shown = table(tallies, given.seed, given.kills)
     print(shown)
     if not given.only:
         replace_between(PAGE, MARKS, shown)
@@ -82,7 +82,7 @@ def soak_all(scratch: Path, kills: int, seed: int, only: Sequence[str] | None = 
     return tallies
 
 
-def table(tallies: Sequence[Tally], seed: int) -> str:
+def table(tallies: Sequence[Tally], seed: int, kills: int) -> str:
     """What came of it, in Markdown."""
     head = ("killed", *MOMENT, "files looked at", "half-written", "runs finished", "results compared", "different", "s")
     rows = []
@@ -95,7 +95,8 @@ def table(tallies: Sequence[Tally], seed: int) -> str:
     lines += [f"| {' | '.join(f'{c:,}' if isinstance(c, int) else c for c in row)} |" for row in rows]
     when = time.strftime("%Y-%m-%d", time.gmtime())
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
-    return "\n".join([*lines, "", f"`make soak`, seed {seed}, on {when}: {machine}, one thread a process."])
+    command = f'make soak ARGS="--kills {kills} --seed {seed}"'
+    return "\n".join([*lines, "", f"`{command}`, on {when}: {machine}, one thread a process."])
 
 
 def replace_between(page: Path, marks: tuple[str, str], text: str) -> None:
