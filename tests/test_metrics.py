@@ -250,7 +250,7 @@ def test_what_cannot_be_measured_is_refused(world, tmp_path):
         measure(copy_person, dataset, "paired")
     with pytest.raises(ValueError, match="wanted 'paired' or 'unpaired'"):
         measure(copy_person, dataset, "both")
-    with pytest.raises(ValueError, match="empty"):
+    with pytest.raises(ValueError, match="limit: found 0, wanted at least 1"):
         measure(copy_person, dataset, limit=0)
     with pytest.raises(ValueError, match="not finite"):
         measure(lambda batch: Prediction(batch["image"] * math.nan), dataset)

@@ -68,7 +68,7 @@ def test_settings_stand_beside_the_papers():
 
 
 # neither decides what a training comes to, or is the same in every profile by definition of the 22 channels
-UNLISTED = {"name", "save_every", "kept_fill", "worn_fill", "garment_labels", "shape_ignores"}
+UNLISTED = {"name", "save_every", "compile", "kept_fill", "worn_fill", "garment_labels", "shape_ignores"}
 
 
 def test_no_setting_can_differ_without_showing_in_the_table(monkeypatch):

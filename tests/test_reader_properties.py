@@ -106,7 +106,7 @@ def test_a_person_of_any_parse_and_pose_is_22_channels_in_range(parse, points):
     batch = random_batch(2)
     batch["parse"], batch["keypoints"] = torch.tensor(parse).long(), torch.tensor(points)
     person = represent(batch, SMOKE.person)
-    channels = torch.cat([person.shape, person.head, person.pose], 1)
+    channels = torch.cat([person.silhouette, person.head, person.pose], 1)
     assert channels.shape == (2, 22, 64, 48) and channels.isfinite().all() and channels.abs().max() <= 1 + 1e-6
 
 

@@ -10,6 +10,8 @@ import functools
 import html
 import io
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import ipywidgets
@@ -17,10 +19,8 @@ import numpy as np
 from PIL import Image
 from traitlets import List, Unicode
 
-try:  # a click on a picture needs it; without it the sliders beside the picture do the same
-    import anywidget
-except ImportError:
-    anywidget = None
+# a click on a picture needs it; without it the sliders beside the picture do the same
+anywidget: Any = import_module("anywidget") if find_spec("anywidget") else None
 
 STYLE = """<style>
 .studio h2 { margin: 0.2em 0; font-size: 1.25em; line-height: 1.3; }
@@ -155,7 +155,10 @@ class Panel(ipywidgets.VBox):
         return {**bundle, **still} if isinstance(bundle, dict) else ({**bundle[0], **still}, *bundle[1:])
 
 
-if anywidget is not None:
+def _pointer() -> Any:
+    """The class of `Pointer`, or None: the panels ask."""
+    if anywidget is None:
+        return None
 
     class Pointer(anywidget.AnyWidget):
         """Tells where a picture of its panel was clicked, as shares of width and height; arrow keys take steps.
@@ -195,5 +198,7 @@ if anywidget is not None:
         at: Any = List([]).tag(sync=True)  # x, y in [0, 1]
         step = List([0, 0, 0]).tag(sync=True)  # right, down, and a number that makes every step another
 
-else:
-    Pointer = None  # type: ignore[misc, assignment]  # as the panels ask
+    return Pointer
+
+
+Pointer = _pointer()

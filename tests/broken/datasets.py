@@ -14,7 +14,9 @@ import numpy as np
 from broken.case import ODD, Case, odd_file, written
 
 from mavton_lite.data import open_dataset
+from mavton_lite.config import SEED
 from mavton_lite.data.atelier import write_world
+from mavton_lite.data.atelier.example import World
 from mavton_lite.data.decode import read_body, read_keypoints, read_warp
 from mavton_lite.data.facts import read_facts
 from mavton_lite.data.folder import read_pairs
@@ -64,7 +66,7 @@ FACTS = {
     "another index": '{"index": 7, "tags": {"paired": [], "unpaired": []}}',
     "tags of numbers": '{"index": 0, "tags": {"paired": [1], "unpaired": []}}', "nested": "[" * 100_000,
 }  # fmt: skip
-_WORLD = {"world": {}, "counts": {}, "bytes": 1, "sha256": {}}
+_WORLD = {"world": World(SEED, *SIZE).card(), "counts": {}, "bytes": 1, "sha256": {}}
 MANIFESTS = {
     "a text": ("hello", "JSON"), "a list": ("[]", "list"), "empty": ("{}", "world"),
     "world null": (json.dumps(_WORLD | {"world": None}), "world: found 'None'"),
@@ -72,7 +74,7 @@ MANIFESTS = {
     "bytes a text": (json.dumps(_WORLD | {"bytes": "x"}), "bytes: found 'x'"),
     "bytes true": (json.dumps(_WORLD | {"bytes": True}), "bytes: found 'True'"),
     "no digests": (json.dumps({k: v for k, v in _WORLD.items() if k != "sha256"}), "sha256: found none"),
-    "another world": (json.dumps(_WORLD), "holds the world"),
+    "another world": (json.dumps(_WORLD | {"world": {}}), "holds the world"),
 }
 JOURNALS = {
     "a text": "hello\n", "a list": "[]\n", "no world": "{}\n", "world null": '{"world": null}\n',

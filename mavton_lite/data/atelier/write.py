@@ -74,8 +74,9 @@ def write_world(
     root = Path(root)
     manifest = root / "manifest.json"
     if manifest.exists():
-        found = files.read_object(manifest, world=dict, counts=dict, bytes=int, sha256=dict)
-        _same_world(manifest, found["world"], world.card())
+        # an earlier version's world is another world, whatever else its manifest lacks
+        _same_world(manifest, files.read_object(manifest, world=dict)["world"], world.card())
+        found = files.read_object(manifest, counts=dict, bytes=int, sha256=dict)
         if found["counts"] == counts:
             return manifest
     for split in counts:
