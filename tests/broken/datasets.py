@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from broken.case import ODD, Case, odd_file, written
 
-from mavton_lite.data import open_dataset
 from mavton_lite.config import SEED
+from mavton_lite.data import open_dataset
 from mavton_lite.data.atelier import write_world
 from mavton_lite.data.atelier.example import World
 from mavton_lite.data.decode import read_body, read_keypoints, read_warp
