@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -204,9 +205,11 @@ def test_interrupt_lets_a_kernel_save_and_keeps_finished_notebooks(root, number)
     notebook(root / "notebooks" / "b.ipynb", saving)
     code = "from mavton_lite.cli import main; main(['figures', '--profile', 'smoke'])"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore Ctrl-C
     process = subprocess.Popen(
-        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
+        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=heed,
+    )  # fmt: skip
     done = root / "runs" / "smoke" / "notebooks" / "a.json"
     deadline = time.monotonic() + 60
     while not (done.exists() and (root / "started").exists()):
