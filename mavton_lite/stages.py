@@ -61,7 +61,7 @@ def _tom_settings(profile: Profile, experiment: Experiment) -> dict[str, Any]:
     return _common(profile, experiment) | {"loss": loss, "tom": as_dict(profile.tom), "discriminator": discriminator}
 
 
-_COARSE = ("width", "downs")  # what decides the shape of VITON's coarse network; the next line: how it learns
+_COARSE = ("width", "downs", "keep")  # what decides the shape of VITON's coarse network; the next line: how it learns
 _COARSE_TERMS = ("dropout", "norm_momentum", "l1", "mask", "perceptual", "levels", "average_pool")
 _REFINE = (*_COARSE, "refine_width", "points", "warp_grid")
 _REFINE_TERMS = ("refine_l1", "refine_perceptual", "refine_levels", "take", "smooth", "average_pool")

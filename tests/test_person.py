@@ -12,7 +12,7 @@ from worlds import random_batch
 
 from mavton_lite.config import LITE, PersonSettings
 from mavton_lite.data.augment import MIRRORED_KEYPOINTS, MIRRORED_LABELS, mirror
-from mavton_lite.data.person import blur_silhouette, pose_maps, represent
+from mavton_lite.data.person import blur_silhouette, plain_ground, pose_maps, represent
 
 SIZE = (256, 192)
 DEVICES = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
@@ -176,9 +176,46 @@ def test_the_old_hem_is_not_given_away():
     batch["keypoints"][:, [8, 11]] = 0
     batch["keypoints"][0, [8, 11]] = torch.tensor([[30.0, 70.0, 1.0], [60.0, 80.0, 1.0]])
     batch["keypoints"][1, 8] = torch.tensor([30.0, 50.0, 0.5])
-    head = represent(batch, LITE.person).head
+    head = represent(batch, dataclasses.replace(LITE.person, ground=False)).head
     for example, line in ((0, 75), (1, 50), (2, 0)):
         assert (head[example, :, :line] == -1).all()
         assert torch.equal(head[example, :, line:], batch["image"][example, :, line:])
     everything = represent(batch, dataclasses.replace(LITE.person, lower_from_hips=False)).head
     assert torch.equal(everything, batch["image"])
+
+
+def test_the_wall_is_guessed_from_what_is_seen_of_it():
+    """A wall of quadratic light is found behind the person, whose colour and outline leave no trace."""
+    batch = random_batch(2, (128, 96))
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 128), torch.linspace(-1, 1, 96), indexing="ij")
+    wall = torch.stack([0.6 + 0.2 * x - 0.1 * y, 0.5 - 0.2 * x * y, 0.7 - 0.3 * y**2 + 0.1 * x**2])  # (3, H, W)
+    batch["parse"][:] = 0
+    batch["parse"][0, 30:, 30:70] = 5
+    batch["parse"][0, 10:30, 40:60] = 13
+    batch["parse"][1, 50:, 10:50] = 5
+    person = (batch["parse"] > 0)[:, None]
+    noise = torch.rand(2, 3, 128, 96) * 2 - 1
+    batch["image"] = torch.where(person, noise, wall)
+    batch["image"][:, :, 29:31] = torch.where(person[:, :, 30:31], noise[:, :, 29:31], wall[:, 29:31])  # a blurred edge
+    seen = represent(batch, LITE.person)
+    face = (batch["parse"] == 13)[:, None].expand(-1, 3, -1, -1)
+    assert torch.equal(seen.head[face], batch["image"][face])
+    assert (seen.head - wall)[~face].abs().max() < 0.01
+    assert torch.equal(seen.agnostic[:, 1:4], seen.head)
+    # the matching module paints nothing: it is shown what it always was
+    assert (seen.matching[:, 1:4][~face] == -1).all()
+    assert torch.equal(seen.matching[:, 4:], seen.pose)
+    # two people before one wall: what is seen of it tells nothing of them
+    both = plain_ground(torch.where(person, noise, wall), batch["parse"] == 0)
+    assert (both[0] - both[1]).abs().max() < 0.01
+    # autocast would add thousands of pixels up in half precision
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(represent(batch, LITE.person).head, seen.head)
+
+
+def test_a_wall_that_is_not_seen_is_white():
+    picture, nowhere = torch.zeros(1, 3, 64, 48), torch.zeros(1, 64, 48, dtype=torch.bool)
+    assert (plain_ground(picture, nowhere) == 1).all()
+    corner = nowhere.clone()
+    corner[:, :6, :6] = True  # too little to tell a slope from
+    assert plain_ground(picture + 0.5, corner).sub(0.5).abs().max() < 1e-5

@@ -112,7 +112,21 @@ def test_tryon_is_the_composite(gate):
     agnostic, cloth, mask = inputs()
     tryon = build_tom(SMOKE, gate)(agnostic, cloth, mask)
     torch.testing.assert_close(tryon.image, tryon.mask * cloth + (1 - tryon.mask) * tryon.rendered)
-    assert tryon.mask.min() > 0 and tryon.mask.max() < 1 and tryon.rendered.abs().max() < 1
+    assert tryon.mask.min() > 0 and tryon.mask.max() < 1
+
+
+def test_rendered_keeps_what_the_fifth_output_says():
+    torch.manual_seed(0)
+    agnostic, cloth, mask = inputs()
+    four, five = (TOM(dataclasses.replace(SMOKE.tom, keep=keep)) for keep in (False, True))
+    plain = four(agnostic, cloth, mask)
+    assert plain.kept is None and plain.rendered.abs().max() < 1
+    made = five.unet(torch.cat([agnostic, cloth, mask], 1))
+    tryon, k = five(agnostic, cloth, mask), 1 / (1 + torch.exp(-made[:, 4:]))
+    assert made.shape[1] == 5
+    torch.testing.assert_close(tryon.kept, k)
+    torch.testing.assert_close(tryon.rendered, k * agnostic[:, 1:4] + (1 - k) * made[:, :3].tanh())
+    torch.testing.assert_close(tryon.mask, torch.sigmoid(made[:, 3:4]))
 
 
 def test_final_norm_holds_the_mask_near_one_half():

@@ -77,7 +77,7 @@ def test_the_encoder_decoder_is_the_papers():
 
 def test_the_decoder_reads_what_the_encoder_saw():
     """Unrolled by hand for two halvings; the mask comes first."""
-    settings = dataclasses.replace(SMOKE.viton, downs=2, width=4)
+    settings = dataclasses.replace(SMOKE.viton, downs=2, width=4, keep=False)
     torch.manual_seed(0)
     network = build_coarse(dataclasses.replace(SMOKE, viton=settings)).eval()
     agnostic, cloth = torch.randn(2, 22, 8, 8), torch.randn(2, 3, 8, 8)
@@ -89,6 +89,20 @@ def test_the_decoder_reads_what_the_encoder_saw():
     torch.testing.assert_close(found.mask, last[:, :1])
     torch.testing.assert_close(found.image, last[:, 1:])
     assert torch.equal(found.where, (last[:, :1] > 0.5).float())
+    assert found.kept is None
+
+
+def test_kept_parts_are_taken_where_the_fifth_output_says_so():
+    torch.manual_seed(0)
+    network = build_coarse(SMOKE).eval()
+    agnostic, cloth = torch.randn(2, 22, 64, 48).tanh(), torch.randn(2, 3, 64, 48).tanh()
+    last = []
+    network.up[-1].register_forward_hook(lambda module, given, made: last.append(made))
+    found = network(agnostic, cloth)
+    k = 1 / (1 + torch.exp(-last[0][:, 4:]))
+    torch.testing.assert_close(found.kept, k)
+    torch.testing.assert_close(found.image, k * agnostic[:, 1:4] + (1 - k) * last[0][:, 1:4].tanh())
+    torch.testing.assert_close(found.mask, last[0][:, :1].tanh())
 
 
 def test_dropout_only_while_it_learns():
@@ -293,7 +307,7 @@ def test_a_few_steps_lower_the_loss(experiment):
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
-    assert np.mean(losses[-3:]) < losses[0] - 0.01
+    assert np.mean(losses[-3:]) < losses[0] - 0.005
 
 
 def test_it_is_trained_stored_and_scored_like_the_others(data, out, tmp_path):

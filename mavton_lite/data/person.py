@@ -12,6 +12,7 @@ from functools import cache
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mavton_lite.config import LOWER_BODY, PersonSettings
@@ -28,17 +29,19 @@ class Person(NamedTuple):
 
     agnostic: Tensor  # (B, 22, H, W): silhouette, head, pose
     silhouette: Tensor  # (B, 1, H, W) blurred body shape
-    head: Tensor  # (B, 3, H, W) the kept labels' colours
+    head: Tensor  # (B, 3, H, W) the kept labels' colours, with `ground` in front of the wall
     pose: Tensor  # (B, 18, H, W) a square a key point
     worn_cloth: Tensor  # (B, 3, H, W) the worn garment on `worn_fill`
     worn_mask: Tensor  # (B, 1, H, W) 0 or 1
-    matching: Tensor  # (B, 22, H, W): what the matching module is shown; `agnostic`, unless it keeps other labels
+    matching: Tensor  # (B, 22, H, W): what the matching module is shown; `agnostic`, unless its kept parts differ
 
 
 def represent(batch: dict, settings: PersonSettings | None = None) -> Person:
     """The person representation of a batch of `Sample`s.
 
     Source: Han et al. 2018, section 3.1; Wang et al. 2018, section 3.1; values as in CP-VTON's data loader.
+    Differs: with `ground` the kept parts stand before the wall (`plain_ground`), for the try-on networks alone: the
+    matching module paints nothing.
     Shape: image (B, 3, H, W), parse (B, H, W), keypoints (B, 18, 3) px -> `Person`.
     Raises: ValueError naming the key with another shape.
     """
@@ -49,21 +52,22 @@ def represent(batch: dict, settings: PersonSettings | None = None) -> Person:
     groups += [LOWER_BODY] * settings.lower_from_hips + ([other] if other is not None else [])
     garment, body, kept, *more = label_masks(parse, *groups)  # each (B, 1, H, W)
 
-    def keep(colours: Tensor, mask: Tensor) -> None:
+    def keep(colours: Tensor, mask: Tensor, behind: Tensor) -> None:
         if settings.lower_from_hips:
             mask = mask & ~(more[0] & above_hips(keypoints, parse.shape[1]))
-        torch.where(mask, image, image.new_full((), settings.kept_fill), out=colours)  # (B, 3, H, W)
+        torch.where(mask, image, behind, out=colours)  # (B, 3, H, W)
 
     # every channel is written where it stays: what is computed here is little beside what has to be stored
     agnostic = image.new_empty(len(image), AGNOSTIC_CHANNELS, *parse.shape[1:])  # (B, 22, H, W)
     silhouette, head, pose = agnostic[:, :1], agnostic[:, 1:4], agnostic[:, 4:]
     silhouette.copy_(blur_silhouette(body, settings.shape_grid))
-    keep(head, kept)
+    nothing = image.new_full((), settings.kept_fill)
+    keep(head, kept, plain_ground(image, parse == 0) if settings.ground else nothing)
     _draw_squares(pose, keypoints, settings.pose_radius_px)
     matching = agnostic
-    if other is not None:
+    if settings.ground or other is not None:
         matching = agnostic.clone()
-        keep(matching[:, 1:4], more[-1])
+        keep(matching[:, 1:4], kept if other is None else more[-1], nothing)
     return Person(
         agnostic=agnostic,
         silhouette=silhouette,
@@ -109,6 +113,36 @@ def _flags(groups: tuple[tuple[int, ...], ...], device: torch.device) -> Tensor:
     """Of every label, bit i: is it in group i?   Shape: -> (LABELS,) uint8."""
     bits = [sum(1 << i for i, labels in enumerate(groups) if label in labels) for label in range(LABELS)]
     return torch.tensor(bits, dtype=torch.uint8, device=device)
+
+
+def plain_ground(image: Tensor, ground: Tensor) -> Tensor:
+    """The wall behind the person, guessed everywhere: the quadratic in x and y nearest to what is seen of it.
+
+    Six numbers a colour: the light of a studio is in them, the outline of a person is not. What is nearer to the person
+    than a 64th of the height has some of the person's colour and is not looked at. White where no wall is seen.
+    Differs: not in CP-VTON, whose pictures have a white ground.
+    Shape: image (B, 3, H, W) in [-1, 1], ground (B, H, W) bool: where the wall is seen -> (B, 3, H, W).
+    """
+    h, w = image.shape[-2:]
+    edge = max(1, h // 64)  # px
+    far = 1 - F.max_pool2d((~ground[:, None]).float(), 2 * edge + 1, 1, edge).flatten(1)  # (B, HW) 0 or 1
+    colours = image.flatten(2).mT  # (B, HW, 3)
+    count = far.sum(1)[:, None, None]  # (B, 1, 1)
+    basis = _quadratic(h, w, image.device)  # (HW, 6)
+    seen = far[..., None] * basis  # (B, HW, 6)
+    ridge = torch.eye(6, device=image.device)  # as heavy as one pixel: where nothing is seen, nothing is bent
+    with torch.autocast(image.device.type, enabled=False):  # sums over thousands of pixels
+        mean = (far[:, None] @ colours) / count.clamp(min=1) + (count == 0)  # (B, 1, 3)
+        bent = torch.linalg.solve(seen.mT @ basis + ridge, seen.mT @ (colours - mean))  # (B, 6, 3)
+        wall = mean + basis @ bent  # (B, HW, 3)
+    return wall.clamp(-1, 1).mT.unflatten(2, (h, w))
+
+
+@cache
+def _quadratic(height: int, width: int, device: torch.device) -> Tensor:
+    """1, x, y, xx, xy, yy of every pixel, x and y in [-1, 1].   Shape: (H * W, 6)."""
+    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+    return torch.stack([torch.ones_like(x), x, y, x * x, x * y, y * y], -1).flatten(0, 1).to(device)
 
 
 def above_hips(keypoints: Tensor, height: int) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mavton_lite.attention import ResidualSelfAttention, make_gate
 from mavton_lite.config import TOMSettings
-from mavton_lite.models.gmm import PERSON_CHANNELS
+from mavton_lite.models.gmm import KEPT, PERSON_CHANNELS
 from mavton_lite.models.unet import UNet
 
 
@@ -21,6 +21,7 @@ class TryOn(NamedTuple):
     image: Tensor  # (B, 3, H, W) in [-1, 1]: mask * warped cloth + (1 - mask) * rendered
     rendered: Tensor  # (B, 3, H, W) in [-1, 1]: the person as the network paints it
     mask: Tensor  # (B, 1, H, W) in [0, 1]: where the warped cloth is taken as it is
+    kept: Tensor | None = None  # (B, 1, H, W) in [0, 1]: where `rendered` is the kept parts as they are
 
 
 def gated_levels(gate: str, levels: int) -> tuple[str, range]:
@@ -52,7 +53,8 @@ class TOM(nn.Module):
     nothing on the skips, self-attention between the places of the bottleneck.
     Shape: agnostic (B, 22, H, W), warped_cloth (B, 3, H, W), warped_mask (B, 1, H, W) -> `TryOn`.
     Differs: `mask_input` also shows the warped mask (CP-VTON+); `final_norm=False` leaves the mask free to be near 0 or
-    1 everywhere; `upsample="nearest"` is the paper's text.
+    1 everywhere; `upsample="nearest"` is the paper's text; `keep` adds to (2-11) what it does for the cloth once more,
+    for the kept parts p of the person representation: I_r = K p + (1 - K) painted.
     Raises: ValueError for an unknown gate, or levels that the network has not.
     """
 
@@ -63,7 +65,7 @@ class TOM(nn.Module):
         factory = partial(make_gate, name, reduction=settings.gate_reduction, kernel=settings.gate_kernel)
         self.unet = UNet(
             PERSON_CHANNELS + 3 + settings.mask_input,
-            4,
+            4 + settings.keep,
             settings.width,
             settings.downs,
             None if name in ("none", "self") else factory,
@@ -75,6 +77,10 @@ class TOM(nn.Module):
 
     def forward(self, agnostic: Tensor, warped_cloth: Tensor, warped_mask: Tensor) -> TryOn:
         shown = [agnostic, warped_cloth] + ([warped_mask] if self.settings.mask_input else [])
-        painted = self.unet(torch.cat(shown, 1))  # (B, 4, H, W)
-        rendered, mask = torch.tanh(painted[:, :3]), torch.sigmoid(painted[:, 3:])
-        return TryOn(mask * warped_cloth + (1 - mask) * rendered, rendered, mask)
+        painted = self.unet(torch.cat(shown, 1))  # (B, 4, H, W), with `keep` 5
+        rendered, mask = torch.tanh(painted[:, :3]), torch.sigmoid(painted[:, 3:4])
+        kept = None
+        if self.settings.keep:
+            kept = torch.sigmoid(painted[:, 4:])  # (B, 1, H, W)
+            rendered = torch.lerp(rendered, agnostic[:, KEPT], kept)
+        return TryOn(mask * warped_cloth + (1 - mask) * rendered, rendered, mask, kept)

@@ -11,6 +11,7 @@ from mavton_lite.config import GMMSettings
 from mavton_lite.warp import TPSGrid, correlation, l2_normalise, resample
 
 PERSON_CHANNELS = 22  # silhouette 1 + head 3 + pose 18
+KEPT = slice(1, 4)  # the head's among them
 
 
 class Warp(NamedTuple):

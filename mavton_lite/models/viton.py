@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mavton_lite.config import VITONSettings
-from mavton_lite.models.gmm import PERSON_CHANNELS
+from mavton_lite.models.gmm import KEPT, PERSON_CHANNELS
 from mavton_lite.shares import dropout
 
 
@@ -18,6 +18,7 @@ class Coarse(NamedTuple):
 
     image: Tensor  # (B, 3, H, W) in [-1, 1]: the person in the garment, without its details
     mask: Tensor  # (B, 1, H, W) in [-1, 1]: where the garment will be seen; taught 0 and 1
+    kept: Tensor | None = None  # (B, 1, H, W) in [0, 1]: where `image` is the kept parts as they are
 
     @property
     def where(self) -> Tensor:
@@ -36,6 +37,7 @@ class EncoderDecoder(nn.Module):
     Source: Han et al. 2018 (VITON), section 3.2 and its code; thesis figure 2.9. No convolution has a bias; every one
     but the first and the last is followed by batch norm; dropout only in the innermost step of the decoder; the last
     activation is tanh for the mask too, which comes first as in the code.
+    Differs: `keep` takes kept parts as they are where a fifth output says so, as in `TOM`.
     Shape: agnostic (B, 22, H, W), cloth (B, 3, H, W) -> `Coarse`.
     Raises: ValueError when H or W cannot be halved `downs` times, or an input has other channels.
     """
@@ -51,7 +53,7 @@ class EncoderDecoder(nn.Module):
         self.down = nn.ModuleList(nn.Conv2d(a, b, 4, 2, 1, bias=False) for a, b in pairs)
         self.down_norm = nn.ModuleList(self._norm(c) for c in sizes[1:])
         # from the innermost outwards: what comes up plus the skip of the same size goes in
-        outputs = [*sizes[-2::-1], 4]
+        outputs = [*sizes[-2::-1], 4 + settings.keep]
         joined = [sizes[-1], *(2 * c for c in sizes[-2::-1])]
         pairs = zip(joined, outputs, strict=True)
         self.up = nn.ModuleList(nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False) for a, b in pairs)
@@ -80,8 +82,12 @@ class EncoderDecoder(nn.Module):
             if level == 0:
                 x = dropout(x, self.settings.dropout, self.training)
             x = torch.cat([x, skips.pop()], 1)  # (B, 2 c, 2 h, 2 w)
-        painted = torch.tanh(self.up[-1](F.relu(x)))  # (B, 4, H, W)
-        return Coarse(painted[:, 1:], painted[:, :1])
+        painted = self.up[-1](F.relu(x))  # (B, 4, H, W), with `keep` 5
+        image, mask, kept = torch.tanh(painted[:, 1:4]), torch.tanh(painted[:, :1]), None
+        if self.settings.keep:
+            kept = torch.sigmoid(painted[:, 4:])  # (B, 1, H, W)
+            image = torch.lerp(image, agnostic[:, KEPT], kept)
+        return Coarse(image, mask, kept)
 
 
 class Refinement(nn.Module):
