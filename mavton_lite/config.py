@@ -231,14 +231,17 @@ PAPER = Profile("paper", 256, 192, n_train=14_221, n_test=2_032, n_val=500, n_ha
 # hips, and the silhouette is blurred at random while the try-on network learns: what is trained on paired pictures must
 # not read the old garment's outline from the person. The warped mask is an input (CP-VTON+), the mask is taught the
 # visible worn garment (CP-VTON+) with a tenth of the weight, the four outputs are not normalised, upsampling is
-# nearest as in the paper (with no skip at full size, bilinear cannot paint an edge at 128 x 96). With none, the network
-# cannot copy a face either: it is shown the wall as well as the kept parts, and a fifth output K says where they are
-# taken as they are (CP-VTON, validation split, one seed: LPIPS 0.088 instead of 0.126). The warp is regularised, VGG16 stands for VGG19 and looks at half size, no deeper than relu3_3.
+# nearest as in the paper (with no skip at full size, bilinear cannot paint an edge at 128 x 96). Nor can the network
+# copy a face then: it is shown the kept parts before the wall, and a fifth output says where they are taken as they are
+# (CP-VTON, validation split, one seed: LPIPS 0.088 instead of 0.126). The warp is regularised, VGG16 stands for VGG19
+# and looks at half size, no deeper than relu3_3.
 LITE = Profile(
     "lite", 128, 96, n_train=3_000, n_test=200, n_val=100, n_hard=100,
     person=PersonSettings(pose_radius_px=3, kept_labels=KEEP_LOWER_BODY, lower_from_hips=True, ground=True),
     gmm=GMMSettings(width=16, downs=3),
-    tom=TOMSettings(width=20, downs=5, upsample="nearest", final_norm=False, mask_input=True, keep=True, gate_reduction=4),
+    tom=TOMSettings(
+        width=20, downs=5, upsample="nearest", final_norm=False, mask_input=True, keep=True, gate_reduction=4
+    ),
     # at rate 1 it gives up when the learning rate peaks: from step 800 on it says 0.5 to everything
     discriminator=DiscriminatorSettings(width=24, layers=2, rate=0.2),
     viton=_SMALL_VITON,
@@ -256,7 +259,9 @@ SMOKE = Profile(
     "smoke", 64, 48, n_train=48, n_test=16, n_val=8, n_hard=8,
     person=PersonSettings(pose_radius_px=1, kept_labels=KEEP_LOWER_BODY, lower_from_hips=True, ground=True),
     gmm=GMMSettings(width=8, downs=2),
-    tom=TOMSettings(width=8, downs=4, upsample="nearest", final_norm=False, mask_input=True, keep=True, gate_reduction=4),
+    tom=TOMSettings(
+        width=8, downs=4, upsample="nearest", final_norm=False, mask_input=True, keep=True, gate_reduction=4
+    ),
     discriminator=DiscriminatorSettings(width=8, layers=1, rate=0.2),
     viton=dataclasses.replace(_SMALL_VITON, width=8, downs=4, refine_width=8, norm_momentum=0.1),
     parser=ParserSettings(width=8, downs=4),

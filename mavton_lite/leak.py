@@ -44,9 +44,11 @@ SETTINGS = {"smoke": LeakSettings(48, 16), "lite": LeakSettings(700, 200), "pape
 
 def views(batch: dict, person: PersonSettings) -> dict[str, Tensor]:
     """What may be shown to the probe, by name.   Shape: a batch of samples -> (B, C, H, W) each."""
-    shown, head, whole = (
-        represent(batch, replace(person, kept_labels=kept, lower_from_hips=below))
-        for kept, below in ((KEEP_LOWER_BODY, True), (HEAD, False), (KEEP_LOWER_BODY, False))
+    parts = ((KEEP_LOWER_BODY, True, False), (HEAD, False, False), (KEEP_LOWER_BODY, False, False),
+             (KEEP_LOWER_BODY, True, True))  # fmt: skip
+    shown, head, whole, walled = (
+        represent(batch, replace(person, kept_labels=kept, lower_from_hips=below, ground=ground))
+        for kept, below, ground in parts
     )
     return {
         "pose": shown.pose,
@@ -55,7 +57,8 @@ def views(batch: dict, person: PersonSettings) -> dict[str, Tensor]:
         "head": head.head,
         "head and lower body": whole.head,
         "head and what is below the hips": shown.head,
-        "all 22 channels": shown.agnostic,
+        "the same before the guessed wall": walled.head,
+        "all 22 channels": walled.agnostic,
         "the garment's own mask": shown.worn_mask,
     }
 

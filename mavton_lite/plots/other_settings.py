@@ -17,7 +17,7 @@ def viton_lines(p: Profile, training: Callable[[TrainSettings], str]) -> Lines:
     noise = p.train_coarse.silhouette_noise
     return {
         ("VITON", "encoder-decoder"): f"width {v.width}, {v.downs} halvings, dropout {v.dropout:g}, "
-        f"batch norm's momentum {v.norm_momentum:g}",
+        f"batch norm's momentum {v.norm_momentum:g}" + (", a fifth output: what is kept" if v.keep else ""),
         ("VITON", "coarse loss"): f"{v.l1:g} L1 + {v.perceptual:g} perceptual + {v.mask:g} mask",
         ("VITON", "coarse levels"): f"{_levels(v.levels)}; {pooling} pooling",
         ("VITON", "coarse training"): training(p.train_coarse) + (f", silhouette noise {noise:g}" if noise else ""),

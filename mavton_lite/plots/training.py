@@ -62,6 +62,7 @@ def _settings(p: Profile) -> dict[tuple[str, str], str]:
         ("data", "examples, training + test"): f"{p.n_train:,} + {p.n_test:,}",
         ("data", "examples to choose by + hard cases"): f"{p.n_val:,} + {p.n_hard:,}",
         ("data", "kept of the person"): kept + ("; the lower body below the hips" if person.lower_from_hips else ""),
+        ("data", "behind what is kept"): "the wall, guessed (matching: nothing)" if person.ground else "nothing",
         ("data", "silhouette"): f"through {person.shape_grid[0]} × {person.shape_grid[1]} px"
         + (f", with smooth noise of {blur:g} while the try-on learns" if blur else ""),
         ("data", "key points"): f"squares of {square} × {square} px",
@@ -74,7 +75,8 @@ def _settings(p: Profile) -> dict[tuple[str, str], str]:
         ("try-on", "MA-UNet"): f"{sizes['MA-UNet']}, CBAM with r = {tom.gate_reduction}, {tom.gate_kernel} × "
         f"{tom.gate_kernel}",
         ("try-on", "input"): "person, warped garment" + (" and its mask" if tom.mask_input else ""),
-        ("try-on", "output"): f"{tom.upsample} upsampling, {'normalised' if tom.final_norm else 'not normalised'}",
+        ("try-on", "output"): f"{tom.upsample} upsampling, {'normalised' if tom.final_norm else 'not normalised'}, "
+        f"{'colours, mask, what is kept' if tom.keep else 'colours and mask'}",
         ("try-on", "loss"): _weights(loss, warping=False),
         ("try-on", "perceptual network"): f"{NETS[loss.perceptual_net]}, pictures × {loss.perceptual_scale:g}, "
         f"{statistics}: {levels}",
