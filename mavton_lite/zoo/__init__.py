@@ -21,6 +21,7 @@ from mavton_lite.trained import load
 ZOO = Path(__file__).parent
 LICENCE = "MIT"
 GRADIENTS = ".gradients.csv"
+LOG = ".log.csv"
 
 
 def released(folder: Path | None = None) -> list[str]:
@@ -40,8 +41,8 @@ def release(
 ) -> Path:
     """Write `<name>.safetensors` (half precision) and `<name>.json` of a finished training; returns the card's path.
 
-    What it builds on, such as the matching module of a try-on network, goes into the same file. A log of its gradients,
-    where there is one, becomes `<name>.gradients.csv`.
+    What it builds on, such as the matching module of a try-on network, goes into the same file. The logs of both become
+    `<name>.<experiment>.log.csv`; a log of its gradients, where there is one, `<name>.gradients.csv`.
     Raises: ValueError when it is not finished or does not fit the profile, or when a weight has no half-precision form.
     """
     chosen, ready = get_experiment(experiment), load(experiment, profile, out, base=base)
@@ -56,8 +57,15 @@ def release(
     copy.unlink(missing_ok=True)  # of other weights
     if pulls.exists():
         shutil.copyfile(pulls, copy)
-    settings = checkpoint.read_json(Path(out) / experiment / "config.json")
     trained = [get_experiment(n) for n in (chosen.base, experiment) if n]
+    folders = {e.name: Path(base) if base and e.name == chosen.base else Path(out) / e.name for e in trained}
+    for old in folder.glob(f"{name}.*{LOG}"):
+        old.unlink()
+    for made, at in folders.items():
+        if (at / "log.csv").exists():
+            shutil.copyfile(at / "log.csv", folder / f"{name}.{made}{LOG}")
+    settings = checkpoint.read_json(folders[experiment] / "config.json")
+    finals = {made: checkpoint.read_json(at / "final.json") for made, at in folders.items()}
     networks = {e.stage: build_network(e, profile) for e in trained}
     card = {
         "name": name,
@@ -66,7 +74,8 @@ def release(
         "adversarial": chosen.adversarial,
         "profile": as_dict(chosen.apply(profile)),
         "seed": settings["seed"],
-        "steps": checkpoint.read_json(Path(out) / experiment / "final.json")["steps"],
+        "steps": finals[experiment]["steps"],
+        "trainings": {n: {k: v for k, v in f.items() if k != "weights_sha256"} for n, f in finals.items()},
         "data": settings["data"],
         "parameters": {stage: sum(p.numel() for p in network.parameters()) for stage, network in networks.items()},
         "sha256": checkpoint.file_digest(weights),
@@ -75,6 +84,12 @@ def release(
         "licence": LICENCE,
     }
     return checkpoint.write_json(folder / f"{name}.json", card)
+
+
+def training_log(name: str, experiment: str, folder: Path | None = None) -> Path | None:
+    """The loss terms of a released model's training, or of what it builds on; None without a log."""
+    path = (folder or ZOO) / f"{name}.{experiment}{LOG}"
+    return path if path.exists() else None
 
 
 def gradient_log(name: str, folder: Path | None = None) -> Path | None:
@@ -145,4 +160,13 @@ def released_profile(card: dict[str, Any]) -> Profile:
     return from_json(Profile, card["profile"], "profile")
 
 
-__all__ = ["card_of", "gradient_log", "load_released", "read_card", "release", "released", "released_profile"]
+__all__ = [
+    "card_of",
+    "gradient_log",
+    "load_released",
+    "read_card",
+    "release",
+    "released",
+    "released_profile",
+    "training_log",
+]
