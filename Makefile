@@ -3,6 +3,7 @@
 PYTHON  ?= python3
 PROFILE ?= lite
 VENV    ?= .venv
+TRAIN   ?= 0
 
 PY    := $(VENV)/bin/python
 STAMP := $(VENV)/.installed-test
@@ -48,8 +49,8 @@ $(VENV)/.installed-browser: $(VENV)/.installed-lab
 
 install: $(STAMP)  ## make the virtual environment; done by every target that needs it
 
-figures: $(STAMP)  ## run the notebooks: every figure and table (PROFILE=lite, or smoke to try it)
-	@exec $(PY) -m mavton_lite figures --profile $(PROFILE)
+figures: $(STAMP)  ## run the notebooks: every figure and table (PROFILE=smoke to try it; TRAIN=1 trains anew, hours)
+	@MAVTON_TRAIN=$(TRAIN) exec $(PY) -m mavton_lite figures --profile $(PROFILE)
 
 study: $(STAMP)  ## baselines and ablations over three seeds, hours; goes on where it stopped (ARGS="--jobs 2 --steps 800")
 	@exec $(PY) -m mavton_lite study --profile $(PROFILE) $(ARGS)

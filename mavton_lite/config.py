@@ -302,6 +302,11 @@ def data_dir(profile: Profile | str) -> Path:
     return Path(os.environ["MAVTON_DATA"]) if os.environ.get("MAVTON_DATA") else runs_dir(profile) / "atelier"
 
 
+def train_anew() -> bool:
+    """Whether `MAVTON_TRAIN` asks for trainings where released ones could be had (`make figures TRAIN=1`)."""
+    return os.environ.get("MAVTON_TRAIN", "0") not in ("", "0")
+
+
 def as_dict(settings) -> dict:
     """Any settings dataclass as plain JSON types, for checkpoints and records."""
     return dataclasses.asdict(settings)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mavton_lite import notebook_files as files
-from mavton_lite.config import data_dir, get_profile, project_root, runs_dir
+from mavton_lite.config import data_dir, get_profile, project_root, runs_dir, train_anew
 from mavton_lite.files import write_text
 from mavton_lite.notebook_times import DATA, keep_times, read_times, times_table
 
@@ -79,7 +79,8 @@ def plan(
     if not wanted:
         raise ValueError(f"{folder}: no notebooks found")
     values = {"profile": profile, **(parameters or {})}
-    common = [files.package_digest(), values, str(data_dir(profile)) if os.environ.get("MAVTON_DATA") else None]
+    data = str(data_dir(profile)) if os.environ.get("MAVTON_DATA") else None
+    common = [files.package_digest(), values, data, train_anew()]
     jobs: dict[str, Job] = {}
 
     def add(name: str) -> Job:

@@ -16,13 +16,6 @@ from mavton_lite.experiments import Experiment, get_experiment
 from mavton_lite.stages import settings_of
 from mavton_lite.trained import data_digest, differing, fingerprint
 
-ANEW = "MAVTON_TRAIN"  # set to anything but 0: nothing is unpacked
-
-
-def anew() -> bool:
-    """Whether the environment asks for trainings instead of released weights (`make figures TRAIN=1`)."""
-    return os.environ.get(ANEW, "0") not in ("", "0")
-
 
 def unpack(
     experiments: Iterable[str], profile: Profile, data: Path, out: Path, folder: Path | None = None

@@ -8,6 +8,7 @@ from trainings import STEPS, shortened
 
 from mavton_lite import train, unpack, zoo
 from mavton_lite.checkpoint import load_tensors, read_json
+from mavton_lite.config import train_anew
 from mavton_lite.train import fit
 from mavton_lite.trained import load_pipeline
 
@@ -66,10 +67,10 @@ def test_only_the_same_training(out, data, tmp_path, change):  # noqa: F811
 
 def test_the_environment_can_ask_for_trainings(monkeypatch):
     for value, wanted in (("1", True), ("0", False), ("", False), (None, False)):
-        monkeypatch.delenv(unpack.ANEW, raising=False)
+        monkeypatch.delenv("MAVTON_TRAIN", raising=False)
         if value is not None:
-            monkeypatch.setenv(unpack.ANEW, value)
-        assert unpack.anew() is wanted
+            monkeypatch.setenv("MAVTON_TRAIN", value)
+        assert train_anew() is wanted
 
 
 def test_logs_of_an_older_release_do_not_stay(out, tmp_path):  # noqa: F811
