@@ -247,10 +247,10 @@ LITE = Profile(
     viton=_SMALL_VITON,
     parser=ParserSettings(width=16, downs=5),
     loss=_SMALL_LOSS,
-    train_gmm=TrainSettings(3_000, 16, 2e-3, schedule="onecycle", flip=True, save_every=250),
-    train_tom=TrainSettings(2_600, 8, 1e-3, schedule="onecycle", flip=True, silhouette_noise=0.3, save_every=200),
-    train_coarse=TrainSettings(2_000, 8, 1e-3, schedule="onecycle", flip=True, silhouette_noise=0.3, save_every=200),
-    train_refine=TrainSettings(300, 8, 3e-3, schedule="onecycle", save_every=100),
+    train_gmm=TrainSettings(8_000, 16, 2e-3, schedule="onecycle", flip=True, save_every=250),
+    train_tom=TrainSettings(8_000, 8, 1e-3, schedule="onecycle", flip=True, silhouette_noise=0.3, save_every=200),
+    train_coarse=TrainSettings(7_000, 8, 1e-3, schedule="onecycle", flip=True, silhouette_noise=0.3, save_every=200),
+    train_refine=TrainSettings(1_000, 8, 3e-3, schedule="onecycle", save_every=100),
     train_parse=TrainSettings(2_000, 8, 2e-2, schedule="onecycle", flip=True, save_every=200),
 )
 
