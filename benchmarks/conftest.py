@@ -11,6 +11,7 @@ import torch
 from benchmarks.report import table, write
 from benchmarks.side_by_side import Rows
 from mavton_lite.config import PAPER
+from mavton_lite.heap import keep_freed
 
 EXAMPLES = 8  # of each split of the Atelier at 256 x 192
 
@@ -21,6 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.mavton_rows = Rows()
+    keep_freed()  # as every training does; it serves both sides
     if threads := os.environ.get("MAVTON_THREADS"):
         torch.set_num_threads(int(threads))
 

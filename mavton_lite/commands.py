@@ -153,9 +153,9 @@ class Evaluate:
             for model, predict in predictors.items():
                 if shard is None:
                     found.append(metrics.evaluate(predict, examples, model=model, **how))
-                elif whole := metrics.evaluate_shard(
-                    predict, examples, shard, folder / "parts", weights, model=model, **how
-                ):
+                    continue
+                part = metrics.Evaluation(examples, model, **how)
+                if whole := metrics.evaluate_shard(predict, part, shard, folder / "parts", weights):
                     found.append(whole)
             if not found:
                 print(f"part {self.shard} is kept in {folder / 'parts'}; the others are not all there yet")

@@ -21,6 +21,7 @@ from mavton_lite.devices import BatchTooLarge, alone, deterministic, fabric_for
 from mavton_lite.experiments import Experiment, get_experiment
 from mavton_lite.feed import feed
 from mavton_lite.gradients import GradientLog, measure
+from mavton_lite.heap import keep_freed
 from mavton_lite.objectives import Objective, Turn
 from mavton_lite.schedule import build_scheduler, pace_of, seed_of
 from mavton_lite.shares import share_norms
@@ -116,6 +117,7 @@ def fit(
 
 
 def _run(fabric: Fabric, job: Job) -> Trained:
+    keep_freed()
     cuda = [fabric.device] if fabric.device.type == "cuda" else []
     # the caller's random numbers are not ours to use up
     with deterministic(job.repeatable), torch.random.fork_rng(devices=cuda):

@@ -1,7 +1,7 @@
 """How good is a try-on: pictures, warps, and the evaluator that turns them into a `Record`."""
 
 from mavton_lite.metrics.distribution import SetDistance
-from mavton_lite.metrics.evaluator import evaluate
+from mavton_lite.metrics.evaluator import Evaluation, evaluate
 from mavton_lite.metrics.outline import Labeller
 from mavton_lite.metrics.predictors import (
     Prediction,
@@ -13,6 +13,7 @@ from mavton_lite.metrics.predictors import (
 from mavton_lite.metrics.shards import evaluate_shard, read_shard
 
 __all__ = [
+    "Evaluation",
     "Labeller",
     "Prediction",
     "SetDistance",

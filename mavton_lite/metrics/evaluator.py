@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,128 @@ class Measured:
     tags: dict[int, list[list[str]]] = field(default_factory=dict)
     values: dict[int, dict[str, list[float | None]]] = field(default_factory=dict)
     pictures: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)  # made, real
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `evaluate` is told, looked through once; the whole evaluation and a part of it measure by the same.
+
+    Raises: ValueError for an unknown protocol, other pairs than it says, a limit below 1 or no examples.
+    """
+
+    dataset: Any
+    model: str
+    profile: Profile
+    protocol: str
+    batch: int = 16
+    device: str | torch.device = "cpu"
+    seed: int = SEED
+    learned: bool = True
+    limit: int | None = None
+    progress: bool = False
+    labeller: Labeller | None = None
+    sets: SetDistance | None = None
+
+    def __post_init__(self) -> None:
+        if self.protocol not in ("paired", "unpaired"):
+            raise ValueError(f"protocol: found {self.protocol!r}, wanted 'paired' or 'unpaired'")
+        given = getattr(self.source, "pairs", self.protocol)
+        if given != self.protocol:
+            raise ValueError(f"protocol: found {self.protocol!r}, but the data set's pairs are {given!r}")
+        if self.limit is not None and self.limit < 1:
+            raise ValueError(f"limit: found {self.limit}, wanted at least 1")
+        if not self.count:
+            raise ValueError("the data set is empty; wanted at least one example")
+
+    @property
+    def source(self) -> Any:
+        """The folder behind a data set that is held in memory or cut down to a subset."""
+        found = self.dataset
+        while hasattr(found, "dataset"):  # a `Cached` or a `LeakFree`
+            found = found.dataset
+        return found
+
+    @property
+    def count(self) -> int:
+        """How many images are to be measured."""
+        return len(self.dataset) if self.limit is None else min(self.limit, len(self.dataset))
+
+    @property
+    def batches(self) -> int:
+        """Into how many batches they are cut."""
+        return -(-self.count // self.batch)
+
+    @cached_property
+    def distance(self) -> LPIPS | None:
+        """LPIPS, where it is asked for."""
+        return LPIPS().to(self.device) if self.learned else None
+
+    @cached_property
+    def rules(self) -> Protocol:
+        """What the record says of how it was measured, but for the names of the images."""
+        height, width = self.profile.size
+        return Protocol(
+            pairs=self.protocol,
+            split=getattr(self.source, "split", "test"),
+            n=self.count,
+            height=height,
+            width=width,
+            value_range=(0.0, 1.0),
+            images="",
+            extractor=self.distance.info.name if self.distance else "",
+            extractor_sha256=self.distance.info.sha256 if self.distance else "",
+            region_grow_px=GROW_PX,
+            band_px=BAND_PX,
+            profile=self.profile.name,
+            subset=getattr(self.dataset, "subset", "all"),
+            outline_px=tolerance_px(height, width),
+            parser_sha256=self.labeller.sha256 if self.labeller else "",
+            set_extractor=self.sets.info.name if self.sets else "",
+            set_extractor_sha256=self.sets.info.sha256 if self.sets else "",
+        )
+
+    @torch.no_grad()
+    def measure(self, predict: Predict, chosen: Sequence[int]) -> Measured:
+        """The chosen ones of the batches.   Raises: ValueError as `evaluate`."""
+        found = Measured()
+        for number in tqdm(chosen, desc=f"evaluating {self.model}", disable=not self.progress):
+            rows = range(number * self.batch, min((number + 1) * self.batch, self.count))
+            examples = collate([self.dataset[i] for i in rows])
+            found.names[number] = [f"{a} {b}" for a, b in zip(examples["name"], examples["cloth_name"], strict=True)]
+            found.tags[number] = examples.pop("tags", [])
+            examples = {k: v.to(self.device) if torch.is_tensor(v) else v for k, v in examples.items()}
+            known = "truth_image" in examples and "truth_parse" in examples
+            if not known and self.sets is None:
+                pairs = getattr(self.source, "pairs", "data")
+                raise ValueError(
+                    f"{pairs}: this data set does not know the true picture; only the Atelier does unpaired"
+                )
+            prediction = predict({k: v for k, v in examples.items() if not k.startswith("truth_")})
+            if prediction.image is not None and not prediction.image.isfinite().all():
+                raise ValueError(f"the prediction for {', '.join(examples['name'])} is not finite")
+            if self.sets is not None and prediction.image is not None:
+                found.pictures[number] = _as_bytes(prediction.image), _as_bytes(examples["image"])
+            measured = _measure(prediction, examples, self.profile, self.distance, self.labeller) if known else {}
+            found.values[number] = {metric: rounded(numbers.tolist()) for metric, numbers in measured.items()}
+        return found
+
+    def record(
+        self, found: Measured, notes: dict[str, Any] | None = None, training: dict[str, Any] | None = None
+    ) -> Record:
+        """The record of all batches, in their order whatever the order in which they were measured."""
+        order = sorted(found.names)
+        names = [name for number in order for name in found.names[number]]
+        tags = [tag for number in order for tag in found.tags[number]]
+        values: dict[str, list[float | None]] = {}
+        for number in order:
+            for metric, numbers in found.values[number].items():
+                values.setdefault(metric, []).extend(numbers)
+        whole = {}
+        if self.sets is not None and found.pictures and len(names) > 1:  # one picture is no set
+            made, real = (torch.cat([found.pictures[number][side] for number in order]) for side in (0, 1))
+            whole = self.sets(made, real)
+        rules = replace(self.rules, images=digest(names))
+        return Record(self.model, rules, values, self.seed, commit(), notes or {}, tags or None, whole, training or {})
 
 
 def evaluate(
@@ -71,118 +194,10 @@ def evaluate(
     Raises: ValueError when the data set has no truth and there are no `sets`, no examples, or other pairs than
     `protocol` says.
     """
-    count = count_of(dataset, protocol, limit)
-    distance = LPIPS().to(device) if learned else None
-    chosen = range(-(-count // batch))
-    found = measure(predict, dataset, chosen, count, batch, model, profile, device, progress, distance, labeller, sets)
-    return record(found, dataset, count, model, profile, protocol, seed, distance, labeller, sets, notes, training)
-
-
-def source_of(dataset: Any) -> Any:
-    """The folder behind a data set that is held in memory or cut down to a subset."""
-    while hasattr(dataset, "dataset"):  # a `Cached` or a `LeakFree`
-        dataset = dataset.dataset
-    return dataset
-
-
-def count_of(dataset: Any, protocol: str, limit: int | None) -> int:
-    """How many images are to be measured.   Raises: ValueError as `evaluate` does."""
-    if protocol not in ("paired", "unpaired"):
-        raise ValueError(f"protocol: found {protocol!r}, wanted 'paired' or 'unpaired'")
-    given = getattr(source_of(dataset), "pairs", protocol)
-    if given != protocol:
-        raise ValueError(f"protocol: found {protocol!r}, but the data set's pairs are {given!r}")
-    if limit is not None and limit < 1:
-        raise ValueError(f"limit: found {limit}, wanted at least 1")
-    count = len(dataset) if limit is None else min(limit, len(dataset))
-    if not count:
-        raise ValueError("the data set is empty; wanted at least one example")
-    return count
-
-
-@torch.no_grad()
-def measure(
-    predict: Predict,
-    dataset: Any,
-    chosen: Sequence[int],
-    count: int,
-    batch: int,
-    model: str,
-    profile: Profile,
-    device: str | torch.device,
-    progress: bool,
-    distance: LPIPS | None,
-    labeller: Labeller | None,
-    sets: SetDistance | None,
-) -> Measured:
-    """The chosen ones of the batches that the first `count` images are cut into.   Raises: ValueError as `evaluate`."""
-    found = Measured()
-    for number in tqdm(chosen, desc=f"evaluating {model}", disable=not progress):
-        examples = collate([dataset[i] for i in range(number * batch, min((number + 1) * batch, count))])
-        found.names[number] = [f"{a} {b}" for a, b in zip(examples["name"], examples["cloth_name"], strict=True)]
-        found.tags[number] = examples.pop("tags", [])
-        examples = {k: v.to(device) if torch.is_tensor(v) else v for k, v in examples.items()}
-        known = "truth_image" in examples and "truth_parse" in examples
-        if not known and sets is None:
-            pairs = getattr(source_of(dataset), "pairs", "data")
-            raise ValueError(f"{pairs}: this data set does not know the true picture; only the Atelier does unpaired")
-        prediction = predict({k: v for k, v in examples.items() if not k.startswith("truth_")})
-        if prediction.image is not None and not prediction.image.isfinite().all():
-            raise ValueError(f"the prediction for {', '.join(examples['name'])} is not finite")
-        if sets is not None and prediction.image is not None:
-            found.pictures[number] = _as_bytes(prediction.image), _as_bytes(examples["image"])
-        measured = _measure(prediction, examples, profile, distance, labeller) if known else {}
-        found.values[number] = {metric: rounded(numbers.tolist()) for metric, numbers in measured.items()}
-    return found
-
-
-def record(
-    found: Measured,
-    dataset: Any,
-    count: int,
-    model: str,
-    profile: Profile,
-    protocol: str,
-    seed: int,
-    distance: LPIPS | None,
-    labeller: Labeller | None,
-    sets: SetDistance | None,
-    notes: dict[str, Any] | None = None,
-    training: dict[str, Any] | None = None,
-) -> Record:
-    """The record of all batches, in their order whatever the order in which they were measured."""
-    order = sorted(found.names)
-    names = [name for number in order for name in found.names[number]]
-    tags = [tag for number in order for tag in found.tags[number]]
-    values: dict[str, list[float | None]] = {}
-    for number in order:
-        for metric, numbers in found.values[number].items():
-            values.setdefault(metric, []).extend(numbers)
-    height, width = profile.size
-    rules = Protocol(
-        pairs=protocol,
-        split=getattr(source_of(dataset), "split", "test"),
-        n=count,
-        height=height,
-        width=width,
-        value_range=(0.0, 1.0),
-        images=digest(names),
-        extractor=distance.info.name if distance else "",
-        extractor_sha256=distance.info.sha256 if distance else "",
-        region_grow_px=GROW_PX,
-        band_px=BAND_PX,
-        profile=profile.name,
-        subset=getattr(dataset, "subset", "all"),
-        outline_px=tolerance_px(height, width),
-        parser_sha256=labeller.sha256 if labeller else "",
-        set_extractor=sets.info.name if sets else "",
-        set_extractor_sha256=sets.info.sha256 if sets else "",
+    settings = Evaluation(
+        dataset, model, profile, protocol, batch, device, seed, learned, limit, progress, labeller, sets
     )
-    whole = {}
-    if sets is not None and found.pictures and len(names) > 1:  # one picture is no set
-        made, real = (torch.cat([found.pictures[number][side] for number in order]) for side in (0, 1))
-        whole = sets(made, real)
-    return Record(model, rules, values, seed, commit(), notes or {}, tags or None, whole, training or {})
+    return settings.record(settings.measure(predict, range(settings.batches)), notes, training)
 
 
 def _as_bytes(pictures: Tensor) -> Tensor:

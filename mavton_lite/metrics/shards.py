@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from filelock import FileLock
 
 from mavton_lite.checkpoint import digest, load_tensors, save_tensors
-from mavton_lite.config import SEED, Profile
-from mavton_lite.metrics.distribution import SetDistance
-from mavton_lite.metrics.evaluator import Measured, count_of, measure, record, source_of
-from mavton_lite.metrics.learned import LPIPS
-from mavton_lite.metrics.outline import Labeller
+from mavton_lite.metrics.evaluator import Evaluation, Measured
 from mavton_lite.metrics.predictors import Predict
 from mavton_lite.records import Record
 
 
 def read_shard(text: str) -> tuple[int, int]:
-    """"1/4" as (1, 4).   Raises: ValueError for anything else than K/N with 1 <= K <= N."""
+    """ "1/4" as (1, 4).   Raises: ValueError for anything else than K/N with 1 <= K <= N."""
     found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
     part, parts = (int(k) for k in found.groups()) if found else (0, 0)
     if not 1 <= part <= parts:
@@ -29,23 +25,7 @@ def read_shard(text: str) -> tuple[int, int]:
 
 
 def evaluate_shard(
-    predict: Predict,
-    dataset: Any,
-    shard: tuple[int, int],
-    folder: Path,
-    key: Any,
-    *,
-    model: str,
-    profile: Profile,
-    protocol: str,
-    batch: int = 16,
-    device: str | torch.device = "cpu",
-    seed: int = SEED,
-    learned: bool = True,
-    limit: int | None = None,
-    progress: bool = False,
-    labeller: Labeller | None = None,
-    sets: SetDistance | None = None,
+    predict: Predict, evaluation: Evaluation, shard: tuple[int, int], folder: Path, key: Any
 ) -> Record | None:
     """Measure every N-th batch and keep it in `folder`; the record of `evaluate` when that was the last part missing.
 
@@ -54,25 +34,20 @@ def evaluate_shard(
     another one are not joined. The parts go when the record is made.
     Raises: ValueError as `evaluate` does, or for a part that is no such file.
     """
-    count = count_of(dataset, protocol, limit)
     number, parts = shard
-    distance = LPIPS().to(device) if learned else None
-    seen = [x.info.sha256 if x else "" for x in (distance, sets)] + [labeller.sha256 if labeller else ""]
-    split, subset = getattr(source_of(dataset), "split", "test"), getattr(dataset, "subset", "all")
-    same = digest([key, model, profile.name, protocol, split, subset, count, batch, seed, parts, seen])
-    paths = [folder / f"{model}-{same[:16]}-{k}-of-{parts}.safetensors" for k in range(1, parts + 1)]
+    what = [key, evaluation.model, evaluation.batch, evaluation.seed, parts, asdict(evaluation.rules)]
+    same = digest(what)
+    paths = [folder / f"{evaluation.model}-{same[:16]}-{k}-of-{parts}.safetensors" for k in range(1, parts + 1)]
     own = paths[number - 1]
     if not own.exists():
-        chosen = range(number - 1, -(-count // batch), parts)
-        how = (count, batch, model, profile, device, progress, distance, labeller, sets)
-        _save(own, measure(predict, dataset, chosen, *how))
+        _save(own, evaluation.measure(predict, range(number - 1, evaluation.batches, parts)))
     with FileLock(folder / f".{same[:16]}.lock"):  # two that end at once do not both take the parts away
         if not all(path.exists() for path in paths):
             return None
         whole = Measured()
         for path in paths:
             _join(whole, path)
-        made = record(whole, dataset, count, model, profile, protocol, seed, distance, labeller, sets)
+        made = evaluation.record(whole)
         for path in paths:
             path.unlink(missing_ok=True)
     return made
