@@ -289,8 +289,9 @@ def weights(out):
     return checkpoint.load_tensors(out / "viton" / "final.safetensors")[0]
 
 
-@pytest.mark.parametrize("experiment", [COARSE, VITON])
-def test_a_few_steps_lower_the_loss(experiment):
+# refinement only chooses between two pictures; most of its loss is in neither choice
+@pytest.mark.parametrize(("experiment", "by"), [(COARSE, 0.5), (VITON, 0.005)])
+def test_a_few_steps_lower_the_loss(experiment, by):
     torch.manual_seed(0)
     objective, batch = build_objective(SMOKE, experiment, build_coarse(SMOKE)), random_batch(2)
     if experiment is VITON:
@@ -307,7 +308,7 @@ def test_a_few_steps_lower_the_loss(experiment):
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
-    assert np.mean(losses[-3:]) < losses[0] - 0.005
+    assert np.mean(losses[-3:]) < losses[0] - by
 
 
 def test_it_is_trained_stored_and_scored_like_the_others(data, out, tmp_path):
