@@ -197,21 +197,30 @@ def test_comparison_knows_which_way_is_better():
 
 
 def test_checks_hold_exactly_when_the_numbers_do():
-    def chain(epe=3.0, iou=0.83, cp=0.75, ma=0.75):
-        warp = {"epe_256_px": epe, "epe_256_px_affine": 4.0, "mask_iou": iou, "ssim_garment": 0.6}
+    def chain(epe=2.9, iou=0.89, cp=0.8, ma=0.8, whole=0.7, seen=0.06):
+        warp = {"epe_256_px": epe, "epe_256_px_affine": 4.0, "epe_256_px_tps": 2.0, "mask_iou": iou}
         return {
-            "copy_person": record("copy_person", ssim_garment=0.5),
-            "paste_warped_cloth": record("paste_warped_cloth", **warp),
-            "cp_vton": record("cp_vton", ssim_garment=cp),
-            "ma_vton": record("ma_vton", ssim_garment=ma),
+            "copy_person": record("copy_person", ssim_garment=0.5, ssim=0.6),
+            "paste_flat_cloth": record("paste_flat_cloth", ssim_garment=0.4, ssim=0.65),
+            "paste_warped_cloth": record("paste_warped_cloth", ssim_garment=0.6, ssim=0.5, **warp),
+            "cp_vton": record("cp_vton", ssim_garment=cp, ssim=0.7, lpips=0.06),
+            "ma_vton": record("ma_vton", ssim_garment=ma, ssim=whole, lpips=seen),
         }
 
-    assert [c.ok for c in checks(chain())] == [True] * 6
-    assert [c.ok for c in checks(chain(epe=4.5))] == [False] + [True] * 5
-    assert [c.ok for c in checks(chain(iou=0.81))] == [True, False] + [True] * 4
-    assert [c.ok for c in checks(chain(cp=0.69))] == [True, True, False, False, True, True]
-    assert [c.ok for c in checks(chain(ma=0.72))] == [True] * 6
-    assert checks_table(checks(chain(iou=0.5)))[""].tolist() == ["ok", "not ok", "ok", "ok", "ok", "ok"]
+    def missed(**numbers):
+        found = checks(chain(**numbers))
+        assert len(found) == 11
+        return [i for i, c in enumerate(found) if not c.ok]
+
+    assert missed() == []
+    assert missed(epe=3.5) == [1], "below the affine map's, and beyond half-way"
+    assert missed(epe=4.5) == [0, 1]
+    assert missed(iou=0.87) == [2]
+    assert missed(cp=0.75) == [3], "0.15 above pasting, 0.25 above copying"
+    assert missed(ma=0.69) == [7, 8]
+    assert missed(whole=0.64) == [9], "pasting the flat cloth is a floor as well"
+    assert missed(seen=0.08) == [10]
+    assert checks_table(checks(chain(iou=0.5)))[""].tolist() == ["ok", "ok", "not ok"] + ["ok"] * 8
     with pytest.raises(ValueError, match="no record of ma_vton"):
         checks({k: v for k, v in chain().items() if k != "ma_vton"})
 
