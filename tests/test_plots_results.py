@@ -26,6 +26,7 @@ from mavton_lite.plots.results import (
     floors_figure,
     pick_examples,
     qualitative_figure,
+    sets_table,
     warp_table,
 )
 from mavton_lite.plots.training import curves_figure, rate_figure, rates, read_log, settings_table, smoothed
@@ -194,6 +195,18 @@ def test_comparison_knows_which_way_is_better():
     assert rows.loc["lpips", "difference"] == pytest.approx(-0.1, abs=1e-4)
     with pytest.raises(ValueError, match="measured differently"):
         compare(ours, record("cp_vton", pairs="paired"), ["ssim"])
+
+
+def test_numbers_of_whole_sets_are_named_after_what_saw_them():
+    looked = {"is_lite0": Interval(2.0, 1.9, 2.1, 9), "kd_lite0": Interval(0.01, 0.0, 0.02, 9)}
+    some = dataclasses.replace(record("ma_vton"), sets=looked)
+    (row,) = sets_table([some, record("cp_vton")]).to_dict("records")
+    assert row == {
+        "pairs": "unpaired", "model": "MA-VTON",
+        "IS-lite0 ↑": "2.00 [1.90, 2.10]", "KD-lite0 ↓": "0.0100 [0.0000, 0.0200]",
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="no numbers of whole sets"):
+        sets_table([record("cp_vton")])
 
 
 def test_checks_hold_exactly_when_the_numbers_do():

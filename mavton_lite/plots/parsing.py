@@ -30,7 +30,7 @@ def labelled(pictures: Tensor, columns: Mapping[str, Tensor], truth: str | None 
     shown = {"picture": to_unit(pictures)}
     notes: dict[str, Sequence[str]] = {}
     for name, labels in columns.items():
-        shown[name] = _coloured(labels)
+        shown[name] = coloured(labels)
         if truth is not None and name != truth:
             wrong = labels != columns[truth]  # (n, H, W)
             grey = 0.55 + 0.45 * to_unit(pictures).mean(1, keepdim=True)  # (n, 1, H, W)
@@ -51,7 +51,8 @@ def labelled(pictures: Tensor, columns: Mapping[str, Tensor], truth: str | None 
     return figure
 
 
-def _coloured(labels: Tensor) -> Tensor:
+def coloured(labels: Tensor) -> Tensor:
+    """Labels in LIP's colours.   Shape: (B, H, W) -> (B, 3, H, W) in [0, 1]."""
     return torch.from_numpy(np.stack([parse_colours(one) for one in labels.cpu()])).permute(0, 3, 1, 2)
 
 
@@ -89,7 +90,7 @@ def before_and_after(pictures: Tensor, labels: Tensor, varied: Tensor, moved: Te
 
     Shape: (n, 3, H, W) in [-1, 1], (n, H, W) ids, and both once more.
     """
-    columns = {"as drawn": to_unit(pictures), "labels": _coloured(labels), "as learnt from": to_unit(varied)}
-    figure = picture_grid(columns | {"its labels": _coloured(moved)}, width_in=1.2)
+    columns = {"as drawn": to_unit(pictures), "labels": coloured(labels), "as learnt from": to_unit(varied)}
+    figure = picture_grid(columns | {"its labels": coloured(moved)}, width_in=1.2)
     figure.set_dpi(DPI)
     return figure

@@ -71,6 +71,26 @@ def comparison_table(records: Sequence[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def sets_table(records: Sequence[Record]) -> pd.DataFrame:
+    """What only whole sets have, value [95 % interval]: inception score, Frechet and kernel distance.
+
+    Each is named after the network that looked.   Raises: ValueError when no record has any, or protocols differ.
+    """
+    rows = []
+    for pairs, group in by_pairs(records).items():
+        for record in group:
+            if record.sets:
+                row = {"pairs": pairs, "model": NAMES.get(record.model, record.model)}
+                for name, found in record.sets.items():
+                    kind, _, network = name.partition("_")  # fd_lite0: FD-lite0
+                    title = f"{kind.upper()}{'-' * bool(network)}{network} {'↑' if higher_is_better(name) else '↓'}"
+                    row[title] = cell(found, 4 if kind in ("kd", "kid") else 2)
+                rows.append(row)
+    if not rows:
+        raise ValueError("found no numbers of whole sets, wanted records that were measured with `sets`")
+    return pd.DataFrame(rows)
+
+
 def warp_table(records: Sequence[Record]) -> pd.DataFrame:
     """The matching module beside no warp, other systems' warps and the best maps of each family, on the same pixels.
 
