@@ -37,7 +37,8 @@ def cell(found: Interval, digits: int = 3) -> str:
     """`0.861 [0.852, 0.869]`; empty where nothing was measured."""
     if math.isnan(found.mean):
         return ""
-    return f"{found.mean:.{digits}f} [{found.low:.{digits}f}, {found.high:.{digits}f}]"
+    mean, low, high = (round(v, digits) + 0.0 for v in (found.mean, found.low, found.high))  # + 0.0: no "-0.00"
+    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def by_pairs(records: Sequence[Record]) -> dict[str, list[Record]]:
