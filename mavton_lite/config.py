@@ -233,8 +233,8 @@ PAPER = Profile("paper", 256, 192, n_train=14_221, n_test=2_032, n_val=500, n_ha
 # visible worn garment (CP-VTON+) with a tenth of the weight, the four outputs are not normalised, upsampling is
 # nearest as in the paper (with no skip at full size, bilinear cannot paint an edge at 128 x 96). Nor can the network
 # copy a face then: it is shown the kept parts before the wall, and a fifth output says where they are taken as they are
-# (CP-VTON, validation split, one seed: LPIPS 0.088 instead of 0.126). The warp is regularised, VGG16 stands for VGG19
-# and looks at half size, no deeper than relu3_3.
+# (CP-VTON, 2,600 steps, validation split, one seed: LPIPS 0.088 instead of 0.126). The warp is regularised, VGG16
+# stands for VGG19 and looks at half size, no deeper than relu3_3.
 LITE = Profile(
     "lite", 128, 96, n_train=3_000, n_test=200, n_val=100, n_hard=100,
     person=PersonSettings(pose_radius_px=3, kept_labels=KEEP_LOWER_BODY, lower_from_hips=True, ground=True),
