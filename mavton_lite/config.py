@@ -196,10 +196,7 @@ KEEP_LOWER_BODY = (1, 2, 4, 13, *LOWER_BODY)  # with the head set
 # The three levels that are cheap at half size; the weights make each count about alike, and their sum as large as
 # CP-VTON's own five on blurred try-ons (0.6).
 _SMALL_LOSS = LossSettings(
-    mask_target="worn",
-    perceptual_net="vgg16",
-    perceptual_normalise=True,
-    perceptual_scale=0.5,
+    mask_target="worn", perceptual_net="vgg16", perceptual_normalise=True, perceptual_scale=0.5,
     perceptual_levels=(("relu1_2", 1.0), ("relu2_2", 0.5), ("relu3_3", 0.4)),
     mask=0.1,  # at 1.0: SSIM on the garment 0.577 instead of 0.584 (lite, unpaired, 1,200 steps, one seed)
     # validation split, one seed: LPIPS on the garment 0.142, SSIM 0.571; at 0.1: 0.147, 0.554; CP-VTON: 0.161, 0.581
@@ -212,18 +209,10 @@ _SMALL_LOSS = LossSettings(
 # Differs: the fifth output, width, no dropout (the coarse network has no capacity to spare), statistics that settle
 # within the fewer steps, outlines sampled as densely as at full size, the perceptual loss of the other models.
 _SMALL_VITON = VITONSettings(
-    width=20,
-    downs=5,
-    dropout=0.0,
-    norm_momentum=0.05,
-    keep=True,
-    refine_width=16,
-    points=60,
-    perceptual=_SMALL_LOSS.perceptual,
-    levels=_SMALL_LOSS.perceptual_levels,
+    width=20, downs=5, dropout=0.0, norm_momentum=0.05, keep=True, refine_width=16, points=60, average_pool=False,
+    perceptual=_SMALL_LOSS.perceptual, levels=_SMALL_LOSS.perceptual_levels,
     refine_levels=(("relu2_2", 0.5), ("relu3_3", 0.4)),
-    average_pool=False,
-)
+)  # fmt: skip
 
 PAPER = Profile("paper", 256, 192, n_train=14_221, n_test=2_032, n_val=500, n_hard=500, compile=True)
 
@@ -239,9 +228,8 @@ LITE = Profile(
     "lite", 128, 96, n_train=3_000, n_test=200, n_val=100, n_hard=100,
     person=PersonSettings(pose_radius_px=3, kept_labels=KEEP_LOWER_BODY, lower_from_hips=True, ground=True),
     gmm=GMMSettings(width=16, downs=3),
-    tom=TOMSettings(
-        width=20, downs=5, upsample="nearest", final_norm=False, mask_input=True, keep=True, gate_reduction=4
-    ),
+    tom=TOMSettings(width=20, downs=5, upsample="nearest", final_norm=False, mask_input=True, keep=True,
+                    gate_reduction=4),  # fmt: skip
     # at rate 1 it gives up when the learning rate peaks: from step 800 on it says 0.5 to everything
     discriminator=DiscriminatorSettings(width=24, layers=2, rate=0.2),
     viton=_SMALL_VITON,
@@ -259,9 +247,8 @@ SMOKE = Profile(
     "smoke", 64, 48, n_train=48, n_test=16, n_val=8, n_hard=8,
     person=PersonSettings(pose_radius_px=1, kept_labels=KEEP_LOWER_BODY, lower_from_hips=True, ground=True),
     gmm=GMMSettings(width=8, downs=2),
-    tom=TOMSettings(
-        width=8, downs=4, upsample="nearest", final_norm=False, mask_input=True, keep=True, gate_reduction=4
-    ),
+    tom=TOMSettings(width=8, downs=4, upsample="nearest", final_norm=False, mask_input=True, keep=True,
+                    gate_reduction=4),  # fmt: skip
     discriminator=DiscriminatorSettings(width=8, layers=1, rate=0.2),
     viton=dataclasses.replace(_SMALL_VITON, width=8, downs=4, refine_width=8, norm_momentum=0.1),
     parser=ParserSettings(width=8, downs=4),

@@ -262,7 +262,7 @@ def test_pipeline_is_the_stages_one_after_the_other():
     pipeline, batch = TryOnPipeline(gmm, tom, SMOKE.person), random_batch(2, SMOKE.size)
     with torch.no_grad():
         person, warp, tryon = pipeline(batch)
-        again = gmm(person.agnostic, batch["cloth"], batch["cloth_mask"])
+        again = gmm(person.matching, batch["cloth"], batch["cloth_mask"])
         expected = tom(person.agnostic, again.cloth, again.mask)
     assert person.agnostic.shape == (2, 22, 64, 48)
     assert torch.equal(warp.grid, again.grid) and torch.equal(tryon.image, expected.image)

@@ -110,7 +110,7 @@ def test_a_matching_step_at_paper_is_the_papers_loss_alone():
     (turn,) = objective.turns(batch)
     assert turn.player == "gmm" and list(turn.terms) == ["warp_l1"]
     person = represent(batch, profile.person)
-    warp = objective.networks["gmm"](person.agnostic, batch["cloth"], batch["cloth_mask"])
+    warp = objective.networks["gmm"](person.matching, batch["cloth"], batch["cloth_mask"])
     assert turn.loss.item() == pytest.approx((warp.cloth - person.worn_cloth).abs().mean().item(), rel=1e-4)
 
 
