@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from mavton_lite.config import Profile
@@ -17,6 +16,7 @@ from mavton_lite.metrics import image as picture
 from mavton_lite.metrics import warp as bounds
 from mavton_lite.metrics.regions import garment_region, has_label
 from mavton_lite.models.tryon import TryOnPipeline
+from mavton_lite.warp import resample
 
 LEARNED = "learned"
 
@@ -54,8 +54,8 @@ def ceilings(
         for name, nearest in families(profile.gmm.grid).items():
             grids[name] = _grid(nearest(examples["truth_warp"]))
         for name, grid in grids.items():
-            cloth = F.grid_sample(examples["cloth"], grid, padding_mode="border", align_corners=True)
-            mask = F.grid_sample(examples["cloth_mask"], grid, align_corners=True)
+            cloth = resample(examples["cloth"], grid)
+            mask = resample(examples["cloth_mask"], grid, padding="zeros")
             warp_px = bounds.to_pixels(grid, *profile.size)
             row = [
                 bounds.end_point_error(warp_px, examples["truth_warp"], bounds.REFERENCE_SIZE),

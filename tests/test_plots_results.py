@@ -21,6 +21,7 @@ from mavton_lite.plots.grid import picture_grid
 from mavton_lite.plots.results import (
     case_table,
     cases_figure,
+    cell,
     comparison_table,
     difference_figure,
     floors_figure,
@@ -239,6 +240,12 @@ def test_checks_hold_exactly_when_the_numbers_do():
 
 
 # tables and figures of results
+
+
+def test_a_cell_is_a_mean_and_its_interval_without_minus_zero():
+    assert cell(Interval(0.12345, 0.1, 0.2, 8)) == "0.123 [0.100, 0.200]"
+    assert cell(Interval(-0.001, -0.004, 0.004, 8), digits=2) == "0.00 [0.00, 0.00]"
+    assert cell(Interval(math.nan, math.nan, math.nan, 0)) == ""
 
 
 def test_comparison_table_puts_comparable_rows_together():
