@@ -94,7 +94,12 @@ def test_gates_and_joint_loss(benchmark, rows, batch):
     """Whole steps, as `fit` takes them: representation, frozen warp, all losses, all players, Adam."""
     names = ("ma_vton", "ma_vton_no_gan", "cp_vton")
     joint, gated, baseline = (Stepper(name, PAPER, batch).step for name in names)
-    taken = in_turns(benchmark, joint, gated, baseline, plain_cp_vton(batch), rounds=ROUNDS)
+    *taken, product = in_turns(benchmark, joint, gated, baseline, plain_cp_vton(batch), sgemm(), rounds=ROUNDS)
+    peak = SGEMM_FLOPS / product
+    rows.add(
+        PART, "CP-VTON's step, all terms: share of sgemm's peak", flops(baseline) / taken[2] / peak, "", SHARE,
+        taken[2], f"{peak / 1e9:.0f} GFLOP/s", None, ROUNDS,
+    )  # fmt: skip
     rows.add(
         PART, "joint-loss step (MA-UNet, discriminator)", taken[0] / taken[2], "x", Target(1.25),
         taken[0], "CP-VTON's step, all terms", taken[2], ROUNDS,
