@@ -248,7 +248,7 @@ def test_multiply_adds_equal_a_count_by_hand():
 def test_summary_lists_every_network(profile):
     rows = {r.name: r for r in summarise(profile)}
     gates = [f"TOM + {gate}" for gate in ("se", "eca", "channel", "spatial")]
-    assert list(rows) == ["GMM", "TOM", *gates, "MA-UNet", "PatchGAN"]
+    assert list(rows) == ["GMM", "TOM", *gates, "MA-UNet", "PatchGAN", "VITON, coarse", "VITON, refine", "parser"]
     assert len({r.purpose for r in rows.values()}) == len(rows)
     assert all(r.parameters > 0 and r.multiply_adds > 0 for r in rows.values())
     assert rows["TOM"].multiply_adds < rows["TOM + channel"].multiply_adds < rows["MA-UNet"].multiply_adds

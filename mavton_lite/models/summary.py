@@ -10,7 +10,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mavton_lite.attention import GATES
 from mavton_lite.config import Profile
-from mavton_lite.models.build import build_discriminator, build_gmm, build_tom
+from mavton_lite.models.build import (
+    build_coarse,
+    build_discriminator,
+    build_gmm,
+    build_parser,
+    build_refinement,
+    build_tom,
+)
 from mavton_lite.models.gmm import PERSON_CHANNELS
 
 _GATE_PURPOSE = {
@@ -52,7 +59,7 @@ def count_multiply_adds(network: nn.Module, *shapes: tuple[int, ...]) -> int:
 
 
 def summarise(profile: Profile) -> list[NetworkRow]:
-    """Every network of the profile, one row each, in the order an example meets them."""
+    """Every network of a profile, a row each: CP-VTON's and the thesis's as an example meets them, VITON's, the parser."""
     height, width = profile.size
 
     def pictures(*channels: int) -> list[tuple[int, ...]]:
@@ -73,4 +80,8 @@ def summarise(profile: Profile) -> list[NetworkRow]:
     discriminator = build_discriminator(profile)
     shapes = pictures(discriminator.in_channels)
     rows.append(row("PatchGAN", discriminator, shapes, "joint loss: judges patches of the try-on (training only)"))
+    coarse, refinement = build_coarse(profile), build_refinement(profile)
+    rows.append(row("VITON, coarse", coarse, inputs[:2], "VITON: paints a coarse try-on and the garment's mask"))
+    rows.append(row("VITON, refine", refinement, pictures(3, 3), "VITON: how much of the bent garment to lay over it"))
+    rows.append(row("parser", build_parser(profile), pictures(3), "names the parts of a photograph"))
     return rows
