@@ -59,7 +59,7 @@ def count_multiply_adds(network: nn.Module, *shapes: tuple[int, ...]) -> int:
 
 
 def summarise(profile: Profile) -> list[NetworkRow]:
-    """Every network of a profile, a row each: CP-VTON's and the thesis's as an example meets them, VITON's, the parser."""
+    """Every network of the profile, one row each: in the order an example meets them, then VITON's, then the parser."""
     height, width = profile.size
 
     def pictures(*channels: int) -> list[tuple[int, ...]]:
