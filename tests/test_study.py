@@ -251,6 +251,8 @@ def test_a_study_made_here_comes_before_the_released_one(made, tmp_path, monkeyp
         longer = dataclasses.replace(record.protocol, profile="smoke-9")
         run.write(dataclasses.replace(record, protocol=longer), own / f"{name}.json")
     assert study.find_study("smoke").budget == "smoke-9", "the one with most records"
+    assert study.find_study("smoke", "smoke-3").records == [one], "unless another is asked for"
+    assert study.find_study("smoke", "smoke-4") is None
 
 
 # --- cost and report
@@ -284,15 +286,16 @@ def test_the_report_names_the_protocol_and_the_seeds(made):
         study.by_model(twice)
 
 
-def test_released_records_are_of_one_study_and_small():
+def test_released_records_are_of_whole_studies_and_small():
     files = sorted(study.RECORDS.glob("*.json"))
     if not files:
         pytest.skip("no study is released yet")
     assert sum(p.stat().st_size for p in files) < 3_000_000
-    found = study.read_study()
     assert all(set(json.loads(p.read_text())) >= {"schema", "values"} for p in files)
-    for model, runs in study.by_model(found).items():
-        assert model in run.FLOORS or len(runs) >= 3, model
+    budgets = {records.load(p).protocol.profile for p in files}
+    for found in map(study.read_study, [study.RECORDS] * len(budgets), budgets):
+        for model, runs in study.by_model(found).items():
+            assert model in run.FLOORS or len(runs) >= 3, model
 
 
 def test_the_command_runs_reports_and_times(made, data, tmp_path, monkeypatch, capsys):

@@ -68,18 +68,18 @@ class Found:
         return read_json(path) if path.exists() else {}
 
 
-def find_study(profile: Profile | str) -> Found | None:
+def find_study(profile: Profile | str, budget: str | None = None) -> Found | None:
     """The study of a profile that was made on this machine, else the released one, else None.
 
-    Of several budgets the one with most records, then the longest.
+    Of several budgets that of the name, or else the one with most records, then the longest.
     """
     for folder, source in ((own_folder(profile), "made here by `mavton study`"), (RECORDS, "released")):
-        records = load_all(folder)
+        records = [r for r in load_all(folder) if budget in (None, r.protocol.profile)]
         if records:
             sizes = Counter(r.protocol.profile for r in records)
             longest = {r.protocol.profile: r.training.get("steps", 0) for r in records if r.training}
-            budget = max(sizes, key=lambda name: (sizes[name], longest.get(name, 0)))
-            return Found(read_study(folder, budget), folder, source)
+            chosen = max(sizes, key=lambda name: (sizes[name], longest.get(name, 0)))
+            return Found(read_study(folder, chosen), folder, source)
     return None
 
 
