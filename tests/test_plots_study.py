@@ -79,6 +79,19 @@ def test_gains_are_drawn_where_they_are():
     assert sum(len(c.get_offsets()) for c in up.collections) == 9, "a dot a training"
 
 
+def test_what_is_far_off_stands_at_the_edge():
+    records = study_of()
+    for record in records:
+        if record.model == "ma_vton":
+            record.values["ssim_garment"] = [v - 40 for v in record.values["ssim_garment"]]
+    axes, other = plots.ablation_figure(records, ["ssim_garment", "ciede2000"]).axes
+    arrow = next(line for line in axes.lines if line.get_marker() == "<")
+    assert [t.get_text() for t in axes.texts] == ["-39.800"] and not other.texts
+    low, high = axes.get_xlim()
+    assert low < arrow.get_xdata()[0] < -0.5 and high < 5
+    assert texts(axes)[0] == "MA-VTON" and sum(len(c.get_offsets()) for c in axes.collections) == 6
+
+
 def test_the_forest_has_a_row_a_claim(tmp_path):
     found = judge_all(study_of())
     figure = plots.forest_figure(found, "says")

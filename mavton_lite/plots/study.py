@@ -104,7 +104,8 @@ def ablation_table(
 def ablation_figure(records: Sequence[Record], metrics: Sequence[str] = SHOWN, reference: str = "cp_vton") -> Figure:
     """By how much every trained model is better than the reference: a dot a training, paired by seed and image.
 
-    The mean has its 95 % interval over trainings and images; what is better is on the right, whatever the metric.
+    The mean has its 95 % interval over trainings and images; what is better is on the right, whatever the metric. A
+    model so far off that the others would be one line stands at the edge as an arrow, with its mean.
     Raises: ValueError as `study.claims.gain_of` does.
     """
     models = [m for m in order(records) if m not in (*FLOORS, reference)]
@@ -112,9 +113,17 @@ def ablation_figure(records: Sequence[Record], metrics: Sequence[str] = SHOWN, r
     figure = Figure(figsize=(2.35 * len(metrics) + 2.2, 0.33 * len(models) + 1.4), layout="constrained")
     grid = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
     for axes, metric in zip(grid, metrics, strict=True):
+        gains = {model: gain_of(records, model, reference, metric) for model in models}
+        reach = _reach([gain for gain, _ in gains.values()])
         dots = []
-        for y, model in enumerate(models):
-            gain, by_seed = gain_of(records, model, reference, metric)
+        for y, (model, (gain, by_seed)) in enumerate(gains.items()):
+            if abs(gain.mean) > reach:
+                side = math.copysign(1, gain.mean)
+                axes.plot(side * reach, y, "<" if side < 0 else ">", color=colours[model], ms=7, zorder=4)
+                digits = METRICS.get(metric, (metric, 3))[1]
+                axes.annotate(f"{gain.mean:+.{digits}f}", (side * reach, y), (-9 * side, 0), textcoords="offset points",
+                              ha="left" if side < 0 else "right", va="center", fontsize=8.5)  # fmt: skip
+                continue
             dots += [{"model": model, "gain": value} for value in by_seed.values()]
             if math.isfinite(gain.low):
                 axes.plot([gain.low, gain.high], [y, y], color=colours[model], lw=1.5, solid_capstyle="butt", zorder=2)
@@ -122,6 +131,10 @@ def ablation_figure(records: Sequence[Record], metrics: Sequence[str] = SHOWN, r
         sns.stripplot(pd.DataFrame(dots), x="gain", y="model", order=models, hue="model", hue_order=models,
                       palette=colours, size=4.5, linewidth=0.9, edgecolor="white", jitter=False, legend=False,
                       ax=axes, zorder=3)  # fmt: skip
+        if min(gain.mean for gain, _ in gains.values()) < -reach:
+            axes.set_xlim(left=-1.06 * reach)
+        if max(gain.mean for gain, _ in gains.values()) > reach:
+            axes.set_xlim(right=1.06 * reach)
         axes.axvline(0, color=MODEL_COLOURS.get(reference, INK), lw=1.1, zorder=1)
         axes.set(xlabel="", ylabel="", title=METRICS.get(metric, (metric, 3))[0].rstrip(" ↑↓"))
         axes.set_yticks(range(len(models)), [LABELS.get(m, m) for m in models], fontsize=9)
@@ -134,6 +147,12 @@ def ablation_figure(records: Sequence[Record], metrics: Sequence[str] = SHOWN, r
     says = f"gain over {LABELS.get(reference, reference)}, in the metric's unit (right: better); dots: single trainings"
     figure.supxlabel(f"{says}        {title(records)}", fontsize=9.5)
     return figure
+
+
+def _reach(gains: Sequence[Interval]) -> float:
+    """How far an axis has to go: five times as far as half of the intervals do; what lies beyond is off."""
+    ends = [max(abs(v) for v in (g.mean, g.low, g.high) if math.isfinite(v)) for g in gains]
+    return 5 * float(np.median(ends)) or math.inf
 
 
 def _ends(models: Sequence[str]) -> list[float]:
