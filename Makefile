@@ -72,11 +72,11 @@ coverage: $(STAMP)  ## unit tests, and which lines of the package they never rea
 test-browser: $(VENV)/.installed-browser  ## widgets in JupyterLab and the studio's page, in a headless Chromium
 	@exec $(PY) -m pytest tests/browser
 
-soak: $(STAMP)  ## kill data generation, training, evaluation and figures at random moments, and compare; 15 minutes
+soak: $(STAMP)  ## kill data generation, training, evaluation and figures at random moments, and compare; three minutes
 	@exec $(PY) tests/soak/run.py $(ARGS)
 
 # Without ARGS everything is measured, and the tables are written.
-bench: $(VENV)/.installed-bench  ## speed beside plain code of the same, as ratios, into BENCHMARKS.md; 8 minutes (ARGS="-k try_on")
+bench: $(VENV)/.installed-bench  ## speed beside plain code of the same, as ratios, into BENCHMARKS.md; three minutes (ARGS="-k try_on")
 	@exec $(PY) -m pytest benchmarks -q -p no:cacheprovider -p no:xdist --benchmark-columns=min,median,max,rounds \
 		$(if $(ARGS),$(ARGS),--table BENCHMARKS.md)
 
