@@ -164,7 +164,7 @@ def _tell_times(profile: str, report: Report, prepared_s: float, whole_s: float 
     if not seconds:
         return
     every = len(seconds) == len(report.jobs) and report.ok
-    if prepared_s > 1:
+    if prepared_s > 10:  # to look through one that is there takes a second or two
         seconds[DATA] = prepared_s
     keep_times(profile, seconds, whole_s if every else None)
     say(times_table(*read_times(profile)))

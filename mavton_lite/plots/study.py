@@ -110,9 +110,13 @@ def ablation_figure(records: Sequence[Record], metrics: Sequence[str] = SHOWN, r
     """
     models = [m for m in order(records) if m not in (*FLOORS, reference)]
     colours = {m: MODEL_COLOURS[m] if m in BASELINES else INK for m in models}
-    figure = Figure(figsize=(2.35 * len(metrics) + 2.2, 0.33 * len(models) + 1.4), layout="constrained")
-    grid = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
-    for axes, metric in zip(grid, metrics, strict=True):
+    columns = min(3, len(metrics))
+    rows = math.ceil(len(metrics) / columns)
+    figure = Figure(figsize=(2.9 * columns + 2.2, rows * (0.27 * len(models) + 0.8) + 0.5), layout="constrained")
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False).flatten()
+    for axes in grid[len(metrics) :]:
+        axes.set_axis_off()
+    for axes, metric in zip(grid, metrics, strict=False):
         gains = {model: gain_of(records, model, reference, metric) for model in models}
         reach = _reach([gain for gain, _ in gains.values()])
         dots = []
