@@ -27,7 +27,8 @@ $(STAMP): pyproject.toml requirements-nodeps.txt
 	@$(PYTHON) -c 'import sys; ok = sys.version_info >= (3, 11); ok or print(f"mavton_lite needs Python 3.11 or newer, but \"$(PYTHON)\" is {sys.version.split()[0]}; try: make PYTHON=python3.12 $(MAKECMDGOALS)", file=sys.stderr); sys.exit(not ok)'
 	@$(PY) -m pip --version >/dev/null 2>&1 || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "installing the package and what notebooks, tests and photographs need (minutes the first time)"
-	@$(PY) -m pip install --quiet --editable '.[notebooks,test,photo]'
+	@$(PY) -m pip install --quiet --editable '.[notebooks,test,photo]' \
+	|| { echo "the installation did not end; PyTorch and its GPU libraries want 10 GB, $$(df -Ph . | awk 'NR == 2 {print $$4}') are free here" >&2; exit 1; }
 	@$(PY) -m pip install --quiet --no-deps $$(grep -vE '^(#|mediapipe)' requirements-nodeps.txt)
 	@grep '^mediapipe' requirements-nodeps.txt > $(VENV)/optional.txt; \
 	$(PY) -c 'import sys; sys.exit(sys.version_info >= (3, 13))' \
