@@ -25,6 +25,7 @@ from mavton_lite.plots.results import (
     comparison_table,
     difference_figure,
     floors_figure,
+    learnt_table,
     pick_examples,
     qualitative_figure,
     sets_table,
@@ -208,6 +209,19 @@ def test_numbers_of_whole_sets_are_named_after_what_saw_them():
     }  # fmt: skip
     with pytest.raises(ValueError, match="no numbers of whole sets"):
         sets_table([record("cp_vton")])
+
+
+def test_the_same_models_on_several_sets_of_pictures():
+    known = [record("cp_vton", "paired", ssim_garment=0.7), record("ma_vton", "paired", lpips=0.05)]
+    new = [record("cp_vton", ssim_garment=0.6)]
+    rows = learnt_table({"known": known, "new": new}).set_index("pictures")
+    what = ("garment region, SSIM ↑", "picture, LPIPS ↓")
+    assert list(rows.columns) == [f"{model}: {w}" for w in what for model in ("CP-VTON", "MA-VTON")]
+    assert rows.loc["known", "CP-VTON: garment region, SSIM ↑"].startswith("0.700 [")
+    assert rows.loc["known", "MA-VTON: picture, LPIPS ↓"].startswith("0.050 [")
+    assert rows.loc["new", "CP-VTON: garment region, SSIM ↑"].startswith("0.600 [")
+    with pytest.raises(ValueError, match="measured differently"):
+        learnt_table({"mixed": [record("cp_vton"), record("ma_vton", "paired")]})
 
 
 def test_checks_hold_exactly_when_the_numbers_do():

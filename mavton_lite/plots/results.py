@@ -175,6 +175,27 @@ def cases_figure(records: Sequence[Record], metric: str = "ssim_garment", least:
     return figure
 
 
+def learnt_table(
+    sets: Mapping[str, Sequence[Record]], asked: Sequence[str] = ("ssim_garment", "lpips")
+) -> pd.DataFrame:
+    """The same models on several sets of pictures, mean [95 % interval over images]: one row a set.
+
+    Learnt by heart is what falls from training to new people; not taught, what falls from paired to unpaired.
+    Raises: ValueError when the records of one set were measured differently.
+    """
+    rows = []
+    for words, records in sets.items():
+        same_protocol(records)
+        row = {"pictures": words}
+        for name in asked:
+            metric, _, region = name.partition("_")
+            title, digits = METRICS[metric]
+            where = REGIONS["_" + region if region else ""]
+            row |= {f"{NAMES.get(r.model, r.model)}: {where}, {title}": cell(r.interval(name), digits) for r in records}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def floors_figure(records: Sequence[Record], metric: str = "ssim") -> Figure:
     """The same models scored over the whole picture and where the try-on happens."""
     same_protocol(records)
