@@ -1,4 +1,4 @@
-"""The table of `make bench`: written between two markers of BENCHMARKS.md, whose prose stays."""
+"""The tables of `make bench`: written between two markers of BENCHMARKS.md, whose prose stays, a section a processor."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from benchmarks.side_by_side import Row
 from mavton_lite import files
 
 BEGIN, END = "<!-- begin: written by make bench -->", "<!-- end -->"
+HEADING = "## On "
 _LEFT, _RIGHT = "---", "---:"
 HEADER = ("measured", "value", "target", "met", "ours", "against", "there", "rounds")
 
 
-def machine() -> str:
-    """Processor, threads and versions, in one line."""
+def processor() -> str:
+    """What the ratios depend on most, in one line: the section's heading."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         model = names[0] if names else model
     tiles = ", with matrix tiles" if getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)() else ""
-    versions = f"PyTorch {torch.__version__}, Python {platform.python_version()}"
-    return f"{model}{tiles}, {torch.get_num_threads()} threads, {versions}"
+    return f"{model}{tiles}, {torch.get_num_threads()} threads"
 
 
 def table(rows: Sequence[Row], command: str) -> str:
-    """The lines as Markdown, a table for each part, under the command and the machine they come from."""
+    """The lines as Markdown, a table for each part, under the machine and the command they come from."""
     today = datetime.now(UTC).date().isoformat()
-    text = [f"`{command}`, {today}: {machine()}", ""]
+    versions = f"PyTorch {torch.__version__}, Python {platform.python_version()}"
+    text = [f"{HEADING}{processor()}", "", f"`{command}`, {today}: {versions}", ""]
     decided = [row for row in rows if row.target]
     met = sum(row.target.met(row.value) for row in decided)
     text += [f"{met} of {len(decided)} targets met.", ""]
@@ -62,10 +63,17 @@ def _time(seconds: float | None) -> str:
 
 
 def write(path: Path, rows: Sequence[Row], command: str) -> None:
-    """Put the table between the markers of a file.   Raises: ValueError when it has not both, in this order."""
+    """Put the tables between the markers of a file, in the place of those of the same processor, or after all others.
+
+    Raises: ValueError when it has not both markers, in this order.
+    """
     text = path.read_text(encoding="utf-8")
     before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    there, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{path}: found no place for the table, wanted the lines {BEGIN} and {END}")
-    files.write_text(path, f"{before}{begin}\n\n{table(rows, command)}\n{end}{after}")
+    new = table(rows, command)
+    sections = {part.partition("\n")[0]: HEADING + part for part in there.split(HEADING)[1:]}
+    sections[new.removeprefix(HEADING).partition("\n")[0]] = new
+    written = "\n\n".join(section.strip() for section in sections.values())
+    files.write_text(path, f"{before}{begin}\n\n{written}\n\n{end}{after}")
