@@ -1,4 +1,4 @@
-"""The tables of `make bench`: written between two markers of BENCHMARKS.md, whose prose stays, a section a processor."""
+"""The tables of `make bench`: between two markers of BENCHMARKS.md, a section a processor; its prose stays."""
 
 from __future__ import annotations
 
