@@ -91,9 +91,9 @@ def open_picture(path: Path, kinds: tuple[str, ...], wanted: str) -> Image.Image
         raise ValueError(f"{path}: found {error or type(error).__name__}, {wanted}") from error
 
 
-def sweep(folder: Path) -> None:
-    """Remove what killed processes left half-written in a folder that nobody else writes to now."""
-    for path in folder.glob(".*.tmp"):
+def sweep(folder: Path, process: int | None = None) -> None:
+    """Remove what killed processes left half-written in a folder that nobody else writes to now; or what one left."""
+    for path in folder.glob(".*.tmp" if process is None else f".*.{process}.tmp"):
         path.unlink(missing_ok=True)
 
 

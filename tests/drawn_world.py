@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mavton_lite import files
 from mavton_lite.data.atelier import write
 from mavton_lite.data.atelier.example import SPLITS, Example, World
 from mavton_lite.data.atelier.render import PARTS, Picture
@@ -52,6 +53,15 @@ def dying(world: World, root: Path, split: str, pair: int) -> list[str]:
         met.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return write_pair(world, root, split, pair)
+
+
+def writing(root: Path) -> None:
+    """A process of the pool in the middle of a file, for as long as it is let."""
+    write._begin(root)
+    with files.replacing(root / "train/image/000000_0.jpg") as half:
+        half.write_bytes(b"half")
+        (root / "met").touch()
+        time.sleep(60)
 
 
 if __name__ == "__main__":  # a process of its own, for a test to kill

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -203,8 +205,8 @@ def test_a_killed_worker_is_told_and_its_work_done_again(tmp_path, monkeypatch):
     monkeypatch.setattr(write, "_write_pair", drawn_world.dying)
     with pytest.raises(ChildProcessError, match="a worker process was killed.*the same command goes on.*--workers 1"):
         write_world(tmp_path / "cut", 12, 2, 64, 48, workers=2, progress=False)
-    assert not (tmp_path / "cut/manifest.json").exists()
-    # what the pool's other process was writing when it was ended with it
+    assert not (tmp_path / "cut/manifest.json").exists() and not list((tmp_path / "cut").rglob(".*.tmp"))
+    # what a process leaves that is killed in the middle of a file
     half = tmp_path / "cut/train/tryon-truth/image/.000010_0.jpg.1.tmp"
     half.write_bytes(b"half")
     write_world(tmp_path / "cut", 12, 2, 64, 48, workers=1, progress=False)
@@ -213,6 +215,20 @@ def test_a_killed_worker_is_told_and_its_work_done_again(tmp_path, monkeypatch):
     monkeypatch.setattr(write, "draw_pair", drawn_pair)
     whole = write_world(tmp_path / "whole", 12, 2, 64, 48, workers=1, progress=False)
     assert whole.read_bytes() == (tmp_path / "cut/manifest.json").read_bytes()
+
+
+def test_a_worker_that_is_ended_leaves_nothing_half_written(tmp_path):
+    (tmp_path / "train/image").mkdir(parents=True)
+    (tmp_path / "train/image/.another.jpg.1.tmp").touch()  # of another process, which may be at it still
+    worker = multiprocessing.get_context("spawn").Process(target=drawn_world.writing, args=(tmp_path,))
+    worker.start()
+    while not (tmp_path / "met").exists():
+        assert worker.is_alive()
+        time.sleep(0.02)
+    worker.terminate()  # as the pool does with all when one is killed
+    worker.join(30)
+    assert worker.exitcode == 1
+    assert [path.name for path in (tmp_path / "train/image").iterdir()] == [".another.jpg.1.tmp"]
 
 
 def test_files_have_the_mode_of_the_umask(tmp_path):

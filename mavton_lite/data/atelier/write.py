@@ -131,7 +131,7 @@ def _run(todo: list[tuple[str, int]], world: World, root: Path, workers: int | N
     waiting: set[Future[list[str]]] = set()
     # Spawned, not forked: the caller may hold threads and an accelerator.
     context = multiprocessing.get_context("spawn")
-    with _one_thread_each(), ProcessPoolExecutor(workers, context, initializer=_begin) as pool:
+    with _one_thread_each(), ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(root,)) as pool:
         try:
             while True:
                 for job in islice(jobs, _WAITING * workers - len(waiting)):
@@ -163,9 +163,18 @@ def _one_thread_each() -> Iterator[None]:
                 os.environ[key] = value
 
 
-def _begin() -> None:
+def _begin(root: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # after Ctrl-C the pair at hand is finished, and no other is begun
+    signal.signal(signal.SIGTERM, lambda *_: _end(root))  # when one process is killed, the pool ends the others
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end(root: Path) -> None:
+    """End this process now, and leave nothing half-written."""
+    for split in SPLITS:
+        for folder in FOLDERS:
+            files.sweep(root / split / folder, os.getpid())
+    os._exit(1)
 
 
 def _end_with_parent() -> None:
