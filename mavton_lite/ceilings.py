@@ -54,7 +54,7 @@ def ceilings(
         for name, nearest in families(profile.gmm.grid).items():
             grids[name] = _grid(nearest(examples["truth_warp"]))
         for name, grid in grids.items():
-            cloth = resample(examples["cloth"], grid)
+            cloth = resample(examples["cloth"], grid, reading=profile.reading)
             mask = resample(examples["cloth_mask"], grid, padding="zeros")
             warp_px = bounds.to_pixels(grid, *profile.size)
             row = [

@@ -42,7 +42,7 @@ def convert(gmm: Path, tom: Path | None, out: Path, profile: Profile = PAPER) ->
     ready: nn.Module = matching
     if tom is not None:
         networks["tom"] = painting = read_original(tom, build_tom(profile))
-        ready = TryOnPipeline(matching, painting, profile.person)
+        ready = TryOnPipeline(matching, painting, profile.person, profile.reading)
     weights = checkpoint.save_tensors(out, ready.state_dict())
     files = {"gmm": Path(gmm)} | ({"tom": Path(tom)} if tom else {})
     card = {

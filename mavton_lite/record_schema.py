@@ -7,13 +7,16 @@ from typing import Any
 
 from mavton_lite.settings import PLAIN
 
-VERSION = 2  # 1 had no `schema`, no `sets`, no `training`, and a protocol without `_ADDED`
-_ADDED = ("subset", "outline_px", "parser_sha256", "set_extractor", "set_extractor_sha256")
+VERSION = 3  # 1 had no `schema`, no `sets`, no `training`
+_ADDED = {  # what the protocol of each earlier one had not
+    1: ("subset", "outline_px", "parser_sha256", "set_extractor", "set_extractor_sha256", "reading"),
+    2: ("reading",),
+}
 _DERIVED = ("summary", "by_case")  # recomputed from the values
 _PROTOCOL = {
     "pairs": str, "split": str, "n": int, "height": int, "width": int, "value_range": list, "images": str,
     "extractor": str, "extractor_sha256": str, "region_grow_px": int, "band_px": int, "profile": str, "subset": str,
-    "outline_px": int, "parser_sha256": str, "set_extractor": str, "set_extractor_sha256": str,
+    "outline_px": int, "parser_sha256": str, "set_extractor": str, "set_extractor_sha256": str, "reading": str,
 }  # fmt: skip
 _RECORD = {
     "model": str, "protocol": dict, "values": dict, "seed": int, "commit": str, "notes": dict, "tags": object,
@@ -35,7 +38,7 @@ def checked(content: Any) -> dict[str, Any]:
     content = {k: v for k, v in content.items() if k not in ("schema", *_DERIVED)}
     _fields(content, _RECORD, _OPTIONAL, "")
     protocol = content["protocol"]
-    _fields(protocol, _PROTOCOL, _ADDED if version == 1 else (), "protocol.")
+    _fields(protocol, _PROTOCOL, _ADDED.get(version, ()), "protocol.")
     if protocol["pairs"] not in ("paired", "unpaired"):
         raise ValueError(f"protocol.pairs: found {protocol['pairs']!r}, wanted 'paired' or 'unpaired'")
     named = {f"protocol.{k}": protocol.get(k, "all") for k in ("profile", "split", "subset")}

@@ -42,6 +42,7 @@ class Protocol:
     parser_sha256: str = ""  # of what saw the garment in the picture, "" when nothing did
     set_extractor: str = ""  # network behind the distances of sets, "" when there are none
     set_extractor_sha256: str = ""
+    reading: str = "bilinear"  # how garments were read through their warps: `Profile.reading`
 
 
 @dataclass(frozen=True)

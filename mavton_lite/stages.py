@@ -99,7 +99,7 @@ STAGES: dict[str, Stage] = {
         settings=_tom_settings,
         structure=("size", "person", "gmm", "tom"),
         objective=TOMObjective,
-        assemble=lambda profile, tom, gmm: TryOnPipeline(gmm, tom, profile.person),
+        assemble=lambda profile, tom, gmm: TryOnPipeline(gmm, tom, profile.person, profile.reading),
         tryon=True,
     ),
     "coarse": Stage(

@@ -105,7 +105,7 @@ def measure_switches(
         key = tuple(zip(batch["name"], batch["cloth_name"], strict=True))
         if key not in warps:
             person = represent(batch, pipeline.person)
-            warps[key] = person.agnostic, pipeline.gmm(person.matching, batch["cloth"], batch["cloth_mask"])
+            warps[key] = person.agnostic, pipeline.warp(person.matching, batch["cloth"], batch["cloth_mask"])
         agnostic, warp = warps[key]
         return Prediction(tom(agnostic, warp.cloth, warp.mask).image)
 

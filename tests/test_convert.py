@@ -144,9 +144,10 @@ OTHERS = {
     "places instead of offsets": (gmm_module, "TPSGrid", _Absolute),
     "features not normalised": (gmm_module, "l2_normalise", lambda f: f),
     "pictures not corner-aligned": (
-        gmm_module, "resample", lambda p, g, outside: F.grid_sample(p, g, padding_mode=outside, align_corners=False)
+        gmm_module, "resample",
+        lambda p, g, outside, *_: F.grid_sample(p, g, padding_mode=outside, align_corners=False),
     ),
-    "nothing outside the cloth": (gmm_module, "resample", lambda p, g, outside: tps.resample(p, g, "zeros")),
+    "nothing outside the cloth": (gmm_module, "resample", lambda p, g, *_: tps.resample(p, g, "zeros")),
     "no instance norm": (unet_module, "instance_norm", lambda x: x),
     "way up before skip": (
         torch, "cat", lambda parts, dim, cat=torch.cat: cat(parts[::-1], dim)

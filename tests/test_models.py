@@ -18,6 +18,7 @@ from mavton_lite.models.gmm import GMM
 from mavton_lite.models.patchgan import PatchGAN
 from mavton_lite.models.summary import count_multiply_adds, count_parameters, summarise
 from mavton_lite.models.tryon import TryOnPipeline
+from mavton_lite.warp import resample
 
 PUBLISHED = json.loads((Path(__file__).parent / "data" / "cpvton_tensors.json").read_text())
 PUBLISHED = {s: [[name.rsplit(".", 1)[1], shape] for name, shape in PUBLISHED[s]] for s in ("gmm", "tom")}
@@ -266,3 +267,18 @@ def test_pipeline_is_the_stages_one_after_the_other():
         expected = tom(person.agnostic, again.cloth, again.mask)
     assert person.agnostic.shape == (2, 22, 64, 48)
     assert torch.equal(warp.grid, again.grid) and torch.equal(tryon.image, expected.image)
+
+
+def test_a_finished_model_reads_the_garment_as_it_is_told():
+    gmm, tom = build_gmm(SMOKE).eval(), build_tom(SMOKE, "cbam").eval()
+    batch = random_batch(2, SMOKE.size)
+    plain, sharp = (TryOnPipeline(gmm, tom, SMOKE.person, reading) for reading in ("bilinear", "bicubic"))
+    with torch.no_grad():
+        (person, before, _), (_, after, tryon) = plain(batch), sharp(batch)
+        alone = sharp.warp(person.matching, batch["cloth"], batch["cloth_mask"])
+        expected = tom(person.agnostic, after.cloth, after.mask)
+    assert torch.equal(before.grid, after.grid) and torch.equal(before.mask, after.mask)
+    assert torch.equal(before.cloth, resample(batch["cloth"], before.grid))
+    assert torch.equal(after.cloth, resample(batch["cloth"], before.grid, reading="bicubic"))
+    assert not torch.equal(before.cloth, after.cloth)
+    assert torch.equal(alone.cloth, after.cloth) and torch.equal(tryon.image, expected.image)

@@ -107,18 +107,23 @@ def first_schema() -> dict:
     content = record().to_json()
     for name in ("schema", "sets", "training"):
         del content[name]
-    added = ("subset", "outline_px", "parser_sha256", "set_extractor", "set_extractor_sha256")
+    added = ("subset", "outline_px", "parser_sha256", "set_extractor", "set_extractor_sha256", "reading")
     return content | {"protocol": {k: v for k, v in content["protocol"].items() if k not in added}}
 
 
 def test_earlier_schemas_are_read_and_later_ones_refused():
-    assert record().to_json()["schema"] == 2
+    assert record().to_json()["schema"] == 3
     assert Record.from_json(first_schema()) == record()
+    second = record().to_json() | {"schema": 2}
+    del second["protocol"]["reading"]  # all garments were read bilinearly then
+    assert Record.from_json(second) == record()
+    with pytest.raises(ValueError, match="measured differently: reading 'bilinear' and 'bicubic'"):
+        table([Record.from_json(second), record(protocol=dataclasses.replace(PROTOCOL, reading="bicubic"))])
     new = record("cp_vton", protocol=dataclasses.replace(PROTOCOL, outline_px=2))
     with pytest.raises(ValueError, match="measured differently: outline_px 0 and 2"):
         table([Record.from_json(first_schema()), new])
-    with pytest.raises(ValueError, match="a.json: not a record .found schema 3, wanted 1 to 2"):
-        Record.from_json(record().to_json() | {"schema": 3}, "a.json")
+    with pytest.raises(ValueError, match="a.json: not a record .found schema 4, wanted 1 to 3"):
+        Record.from_json(record().to_json() | {"schema": 4}, "a.json")
 
 
 @pytest.mark.parametrize(

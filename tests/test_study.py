@@ -60,6 +60,7 @@ def test_every_try_on_trains_equally_long(profile):
         wanted = profile.train_tom.steps if steps is None else steps
         assert {plan.budget_of(name, cut) for name in plan.EVERYTHING} == {wanted}
         assert cut.name == f"{profile.name}-{wanted}" and cut.train_gmm == profile.train_gmm
+        assert cut.reading == "bilinear", "as in the released records"
         share = cut.train_refine.steps / wanted
         assert share == pytest.approx(
             profile.train_refine.steps / (profile.train_refine.steps + profile.train_coarse.steps), abs=0.02

@@ -1,6 +1,7 @@
 """The trainer: what it minimises, that stopping leaves no trace, and that nothing is lost."""
 
 import dataclasses
+import json
 import os
 import shutil
 import signal
@@ -19,7 +20,7 @@ from mavton_lite.losses import gan_generator
 from mavton_lite.models.build import build_gmm
 from mavton_lite.objectives import GMMObjective, blurred_outline
 from mavton_lite.schedule import batch_indices, build_scheduler, mirrored, seed_of
-from mavton_lite.stages import build_network, build_objective
+from mavton_lite.stages import build_network, build_objective, settings_of
 from mavton_lite.train import NonFiniteLoss, fit
 from mavton_lite.trained import data_digest, load_pipeline
 
@@ -180,6 +181,22 @@ def test_the_mask_is_taught_what_the_settings_say():
         (turn,) = build_objective(profile, EXPERIMENTS["cp_vton"], gmm).turns(batch)
         found[target] = turn.terms["mask"].item()
     assert len(set(found.values())) == 3
+
+
+@pytest.mark.parametrize("name", ["gmm", "cp_vton", "viton_coarse", "viton"])
+def test_nothing_is_learnt_by_how_a_finished_model_reads(name):
+    """The terms of a step and the fingerprint are the same, whichever way the profile reads garments afterwards."""
+    experiment, terms = get_experiment(name), {}
+    for reading in ("bilinear", "bicubic"):
+        profile = dataclasses.replace(SMOKE, reading=reading)
+        torch.manual_seed(0)
+        on = build_network(get_experiment(experiment.base), profile).eval() if experiment.base else None
+        objective = build_objective(profile, experiment, on)
+        torch.manual_seed(1)
+        *_, turn = objective.turns(random_batch(2, SMOKE.size))
+        terms[reading] = {k: v.item() for k, v in turn.terms.items()}
+        assert "reading" not in json.dumps(settings_of(experiment, profile))
+    assert terms["bilinear"] == terms["bicubic"]
 
 
 def test_experiments_are_one_line_each():

@@ -24,7 +24,7 @@ from mavton_lite.objective_viton import RefineObjective, example_names, perceptu
 from mavton_lite.stages import build_objective
 from mavton_lite.train import fit
 from mavton_lite.trained import load, load_pipeline
-from mavton_lite.warp import TPSGrid
+from mavton_lite.warp import TPSGrid, resample
 
 COARSE, VITON = EXPERIMENTS["viton_coarse"], EXPERIMENTS["viton"]
 QUIET = {"device": "cpu", "progress": False}
@@ -324,6 +324,14 @@ def test_it_is_trained_stored_and_scored_like_the_others(data, out, tmp_path):
     assert list(card["parameters"]) == ["coarse", "refine"] and card["steps"] == 4
     again = zoo.load_released("small", folder=tmp_path)(batch)[2]
     torch.testing.assert_close(again.rendered, tryon.rendered, atol=3e-2, rtol=0)
+    told = {}
+    for pipeline.reading in ("bilinear", "bicubic"):
+        told[pipeline.reading] = pipeline(batch)[1]
+        expected = resample(batch["cloth"], warp.grid, reading=pipeline.reading)
+        assert torch.equal(told[pipeline.reading].cloth, expected)
+        alone = pipeline.warp(person.agnostic, batch["cloth"], batch["cloth_mask"])
+        assert torch.equal(alone.cloth, expected) and torch.equal(alone.mask, warp.mask)
+    assert not torch.equal(told["bilinear"].cloth, told["bicubic"].cloth)
     with pytest.raises(ValueError, match="viton_coarse is no try-on network"):
         load_pipeline("viton_coarse", tiny(), out)
     assert load("viton_coarse", tiny(), out)(person.agnostic, batch["cloth"]).image.shape == (2, 3, 64, 48)

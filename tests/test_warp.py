@@ -70,6 +70,39 @@ def test_a_shift_moves_the_picture_by_whole_pixels():
     torch.testing.assert_close(border[..., -1], picture[..., -1], atol=1e-5, rtol=0)
 
 
+def cubic(distance: np.ndarray, a: float = -0.75) -> np.ndarray:
+    """Keys 1981, equation 4, with his `a` free."""
+    d = np.abs(distance)
+    near, far = (a + 2) * d**3 - (a + 3) * d**2 + 1, a * (d**3 - 5 * d**2 + 8 * d - 4)
+    return np.where(d <= 1, near, np.where(d < 2, far, 0.0))
+
+
+def test_bicubic_reading_is_cubic_convolution():
+    """Sixteen pixels around every place, those outside repeating the border; overshoots are cut off at [-1, 1]."""
+    height, width, rng = 9, 7, np.random.default_rng(0)
+    picture = rng.uniform(-1, 1, (height, width))
+    at = rng.uniform(-1.2, 1.2, (40, 2))  # (x, y), some outside of the picture
+    expected = []
+    for x, y in (at + 1) / 2 * [width - 1, height - 1]:
+        rows, columns = int(np.floor(y)) + np.arange(-1, 3), int(np.floor(x)) + np.arange(-1, 3)
+        around = picture[np.ix_(rows.clip(0, height - 1), columns.clip(0, width - 1))]
+        expected.append(cubic(y - rows) @ around @ cubic(x - columns))
+    assert np.abs(expected).max() > 1  # something does overshoot
+    read = resample(torch.tensor(picture)[None, None], torch.tensor(at).view(1, 1, -1, 2), reading="bicubic")
+    np.testing.assert_allclose(read.flatten().numpy(), np.clip(expected, -1, 1), atol=1e-5)
+
+
+def test_bicubic_reading_blurs_less():
+    """Fine stripes, read half a pixel further and back again: the mean of neighbours has lost more of them."""
+    stripes = torch.cos(torch.arange(48) * 1.5).expand(1, 1, 32, 48) * 0.7
+    there, back = (pixel_grid(32, 48).float() + torch.tensor([by / 47, 0.0]) for by in (1, -1))
+    left = {}
+    for reading in ("bilinear", "bicubic"):
+        again = resample(resample(stripes, there[None], reading=reading), back[None], reading=reading)
+        left[reading] = (again - stripes)[..., 4:-4].abs().mean().item()
+    assert left["bicubic"] < 0.5 * left["bilinear"]
+
+
 def test_the_warp_has_the_gradient_of_its_differences():
     tps, theta = TPSGrid(7, 5, 3), offsets(1, 3).requires_grad_()
     picture = F.interpolate(torch.rand(1, 2, 3, 2), (7, 5), mode="bilinear", align_corners=True)

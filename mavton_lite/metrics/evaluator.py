@@ -114,6 +114,7 @@ class Evaluation:
             parser_sha256=self.labeller.sha256 if self.labeller else "",
             set_extractor=self.sets.info.name if self.sets else "",
             set_extractor_sha256=self.sets.info.sha256 if self.sets else "",
+            reading=self.profile.reading,
         )
 
     @torch.no_grad()

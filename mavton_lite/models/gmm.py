@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mavton_lite.config import GMMSettings
+from mavton_lite.config import GMMSettings, Reading
 from mavton_lite.warp import TPSGrid, correlation, l2_normalise, resample
 
 PERSON_CHANNELS = 22  # silhouette 1 + head 3 + pose 18
@@ -72,7 +72,7 @@ class GMM(nn.Module):
     Source: Wang et al. 2018 (CP-VTON), section 3.1 and its code; thesis figure 2.10.
     Shape: agnostic (B, 22, H, W), cloth (B, 3, H, W), cloth_mask (B, 1, H, W) -> `Warp`.
     Differs: `cloth_input="mask"` looks at the mask instead of the cloth (CP-VTON+). With width 64 and 4 downs it is
-    CP-VTON's module, tensor for tensor.
+    CP-VTON's module, tensor for tensor. `reading` is `resample`'s, of the cloth; what is trained reads bilinearly.
     Raises: ValueError when H or W cannot be halved downs + 2 times, or an input has another shape.
     """
 
@@ -90,7 +90,7 @@ class GMM(nn.Module):
         self.regression = Regression(rows, columns, settings.width, 2 * settings.grid**2)
         self.tps = TPSGrid(height, width, settings.grid)
 
-    def forward(self, agnostic: Tensor, cloth: Tensor, cloth_mask: Tensor) -> Warp:
+    def forward(self, agnostic: Tensor, cloth: Tensor, cloth_mask: Tensor, reading: Reading = "bilinear") -> Warp:
         wanted = {"agnostic": (agnostic, PERSON_CHANNELS), "cloth": (cloth, 3), "cloth_mask": (cloth_mask, 1)}
         for name, (given, channels) in wanted.items():
             if tuple(given.shape[1:]) != (channels, *self.size):
@@ -100,4 +100,4 @@ class GMM(nn.Module):
         garment = l2_normalise(self.cloth(shown))  # (B, 8 * width, h, w)
         theta = self.regression(correlation(person, garment))  # (B, 2 * grid^2)
         grid = self.tps(theta)  # (B, H, W, 2)
-        return Warp(resample(cloth, grid, "border"), resample(cloth_mask, grid, "zeros"), grid, theta)
+        return Warp(resample(cloth, grid, "border", reading), resample(cloth_mask, grid, "zeros"), grid, theta)

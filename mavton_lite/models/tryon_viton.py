@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mavton_lite.config import Profile
+from mavton_lite.config import Profile, Reading
 from mavton_lite.data.person import Person, represent
 from mavton_lite.models.cpvton import TryOn
 from mavton_lite.models.gmm import Warp
@@ -27,18 +27,19 @@ class VITONPipeline(nn.Module):
     def __init__(self, coarse: EncoderDecoder, refine: Refinement | nn.Identity, profile: Profile):
         super().__init__()
         self.coarse, self.refine, self.person = coarse, refine, profile.person
-        self.points, self.size = profile.viton.points, profile.size
+        self.points, self.size, self.reading = profile.viton.points, profile.size, profile.reading
         self.tps = TPSGrid(*profile.size, profile.viton.warp_grid)
 
     def forward(self, batch: dict) -> tuple[Person, Warp, TryOn]:
         person = represent(batch, self.person)
         coarse = self.coarse(person.agnostic, batch["cloth"])
-        warp = self.bend(batch["cloth"], batch["cloth_mask"], self.match(batch["cloth_mask"], coarse))
+        control = self.match(batch["cloth_mask"], coarse)
+        warp = self.bend(batch["cloth"], batch["cloth_mask"], control, self.reading)
         return person, warp, self.refined(self.refine(warp.cloth, coarse.image), warp, coarse)
 
     def warp(self, agnostic: Tensor, cloth: Tensor, cloth_mask: Tensor) -> Warp:
         """The warp alone, called as a geometric matching module is.   Shape: as `GMM`."""
-        return self.bend(cloth, cloth_mask, self.match(cloth_mask, self.coarse(agnostic, cloth)))
+        return self.bend(cloth, cloth_mask, self.match(cloth_mask, self.coarse(agnostic, cloth)), self.reading)
 
     @torch.no_grad()
     def match(self, cloth_mask: Tensor, coarse: Coarse) -> Tensor:
@@ -51,10 +52,10 @@ class VITONPipeline(nn.Module):
         grid = warp_between(cloth_mask, coarse.where, *self.size, points=self.points, grid=side, empty="identity")
         return control_of(grid, side)
 
-    def bend(self, cloth: Tensor, cloth_mask: Tensor, control: Tensor) -> Warp:
+    def bend(self, cloth: Tensor, cloth_mask: Tensor, control: Tensor, reading: Reading = "bilinear") -> Warp:
         """The garment read through a warp.   Shape: (B, 3, H, W), (B, 1, H, W), (B, 2 * grid^2) -> `Warp`."""
         grid = self.tps(control)  # (B, H, W, 2)
-        return Warp(resample(cloth, grid, "border"), resample(cloth_mask, grid, "zeros"), grid, control)
+        return Warp(resample(cloth, grid, "border", reading), resample(cloth_mask, grid, "zeros"), grid, control)
 
     def refined(self, alpha: Tensor, warp: Warp, coarse: Coarse) -> TryOn:
         """The garment over the coarse try-on.   Shape: alpha (B, 1, H, W) -> `TryOn`."""

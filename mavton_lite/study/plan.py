@@ -24,7 +24,8 @@ def budgeted(profile: Profile, steps: int | None = None) -> Profile:
     """The profile with `steps` of training for whatever makes the try-on; default: those of its try-on stage.
 
     VITON's two networks share them as they do in the profile. Matching modules keep their length, being the same for
-    all. The name says the steps, so that neither runs nor records of two budgets are ever mixed.
+    all. The name says the steps, so that neither runs nor records of two budgets are ever mixed. Finished models read
+    the garment bilinearly: the released records were made so.
     Raises: ValueError for fewer than two steps.
     """
     steps = profile.train_tom.steps if steps is None else steps
@@ -34,7 +35,7 @@ def budgeted(profile: Profile, steps: int | None = None) -> Profile:
     last = min(max(1, round(steps * refine / (coarse + refine))), steps - 1)
     lengths = {"train_tom": steps, "train_coarse": steps - last, "train_refine": last}
     changed = {k: dataclasses.replace(getattr(profile, k), steps=v) for k, v in lengths.items()}
-    return dataclasses.replace(profile, name=f"{profile.name}-{steps}", **changed)
+    return dataclasses.replace(profile, name=f"{profile.name}-{steps}", reading="bilinear", **changed)
 
 
 def budget_of(name: str, profile: Profile) -> int:
