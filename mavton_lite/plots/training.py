@@ -75,6 +75,7 @@ def _settings(p: Profile) -> dict[tuple[str, str], str]:
         ("try-on", "MA-UNet"): f"{sizes['MA-UNet']}, CBAM with r = {tom.gate_reduction}, {tom.gate_kernel} × "
         f"{tom.gate_kernel}",
         ("try-on", "input"): "person, warped garment" + (" and its mask" if tom.mask_input else ""),
+        ("try-on", "garment is read"): "bilinearly" if p.reading == "bilinear" else "bicubically, bilinearly to train",
         ("try-on", "output"): f"{tom.upsample} upsampling, {'normalised' if tom.final_norm else 'not normalised'}, "
         f"{'colours, mask, what is kept' if tom.keep else 'colours and mask'}",
         ("try-on", "loss"): _weights(loss, warping=False),
