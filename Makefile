@@ -16,7 +16,7 @@ unexport MPLBACKEND PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install figures study gallery bench test test-fast test-notebooks test-browser coverage lint format lab studio doctor clean clean-all
+.PHONY: help install figures study bench test test-fast test-notebooks test-browser coverage lint format lab studio doctor clean clean-all
 
 help:  ## list the targets
 	@echo "usage: make TARGET [PROFILE=smoke|lite|paper] [PYTHON=python3]"
