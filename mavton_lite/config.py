@@ -99,10 +99,8 @@ class VITONSettings:
     refine_l1: float = 0.2  # the paper has none
     refine_perceptual: float = 0.8  # 1 in the paper
     refine_levels: tuple[tuple[str, float], ...] = (
-        ("relu3_2", _GREY / 3 / 1.35 / 2.3),
-        ("relu4_2", _GREY / 3 / 0.67 / 8.2),
-        ("relu5_2", _GREY / 3 / 0.16),
-    )
+        ("relu3_2", _GREY / 3 / 1.35 / 2.3), ("relu4_2", _GREY / 3 / 0.67 / 8.2), ("relu5_2", _GREY / 3 / 0.16)
+    )  # fmt: skip
     average_pool: bool = True  # in the perceptual network
     take: float = 0.1  # refinement: a mean alpha of 1 is worth this much
     smooth: float = 5e-6  # refinement: total variation of alpha
@@ -131,12 +129,8 @@ class LossSettings:
     perceptual_normalise: bool = False  # CP-VTON feeds [-1, 1] without ImageNet statistics
     perceptual_scale: float = 1.0  # side of the pictures shown to the perceptual network
     perceptual_levels: tuple[tuple[str, float], ...] = (  # activations compared and their weights, as in pix2pixHD
-        ("relu1_1", 1 / 32),
-        ("relu2_1", 1 / 16),
-        ("relu3_1", 1 / 8),
-        ("relu4_1", 1 / 4),
-        ("relu5_1", 1.0),
-    )
+        ("relu1_1", 1 / 32), ("relu2_1", 1 / 16), ("relu3_1", 1 / 8), ("relu4_1", 1 / 4), ("relu5_1", 1.0)
+    )  # fmt: skip
     warp_l1: float = 1.0  # GMM: |warped cloth - worn cloth| (2-10)
     warp_mask: float = 0.0  # GMM: |warped mask - worn mask|
     warp_contrast: float = 0.0  # GMM: difference of local contrasts inside the worn mask
@@ -176,10 +170,9 @@ class Profile:
     viton: VITONSettings = field(default_factory=VITONSettings)
     parser: ParserSettings = field(default_factory=ParserSettings)
     loss: LossSettings = field(default_factory=LossSettings)
-    compile: bool = False  # torch.compile on a GPU: its speed, not what is learnt, so no fingerprint has it
-    # How a finished model reads the garment through its warp. What is trained always reads bilinearly, so no
-    # fingerprint has it; records tell it, since what they measured depends on it.
-    reading: Reading = "bilinear"
+    # Neither changes what is learnt, so no fingerprint has them. Measurements depend on the reading: records tell it.
+    compile: bool = False  # torch.compile on a GPU
+    reading: Reading = "bilinear"  # how a finished model reads the garment through its warp (training: bilinearly)
     train_gmm: TrainSettings = field(default_factory=TrainSettings)
     train_tom: TrainSettings = field(default_factory=TrainSettings)
     train_coarse: TrainSettings = field(default_factory=lambda: TrainSettings(15_000, 16, 2e-4, schedule="constant"))
