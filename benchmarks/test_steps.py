@@ -108,6 +108,11 @@ def test_gates_and_joint_loss(benchmark, rows, batch):
         PART, "joint-loss step (MA-UNet, discriminator)", taken[0] / taken[3], "x", Target(1.25),
         taken[0], "CP-VTON's step by plain modules", taken[3], ROUNDS,
     )  # fmt: skip
+    many = {name: flops(step) for name, step in (("joint", joint), ("CP-VTON", baseline))}
+    rows.add(
+        PART, "joint-loss step: its operations alone", many["joint"] / many["CP-VTON"], "x", None,
+        None, f"CP-VTON's step, {many['CP-VTON'] / 1e9:.0f} GFLOP", None,
+    )  # fmt: skip
     rows.add(
         PART, "MA-UNet's step, all of CP-VTON's terms", taken[1] / taken[2], "x", Target(1.08),
         taken[1], "the plain U-Net's, the same terms", taken[2], ROUNDS,
