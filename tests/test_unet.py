@@ -10,6 +10,7 @@ from worlds import network_inputs as inputs
 
 from mavton_lite.attention import GATES, make_gate, record
 from mavton_lite.config import SMOKE
+from mavton_lite.models import unet
 from mavton_lite.models.build import build_tom
 from mavton_lite.models.cpvton import TOM, gated_levels
 from mavton_lite.models.mavton import MAUNet
@@ -242,16 +243,25 @@ def test_series_of_gates_are_one_gate():
 
 
 @pytest.mark.parametrize("upsample", ["bilinear", "nearest"])
-def test_the_last_layers_short_cut_gives_what_the_layers_give(upsample):
+def test_the_decoders_short_cut_gives_what_its_layers_give(upsample, monkeypatch):
     """Mixing channels before enlarging is the same sum in another order, forwards and backwards."""
-    network = UNet(5, 4, 40, 3, upsample=upsample, final_norm=False).double()
+    network = UNet(5, 4, 80, 3, upsample=upsample, final_norm=False).double()
     x = torch.randn(2, 5, 16, 24, dtype=torch.float64)
-    found = []
+    short_cut, taken, found = unet._mix_then_place, [], []
+    monkeypatch.setattr(unet, "_mix_then_place", lambda x, conv, *rest: taken.append(conv) or short_cut(x, conv, *rest))
     for watched in (False, True):  # a layer that is watched is called
-        handle = network.up[-1].register_forward_hook(lambda *_: None) if watched else None
+        handles = [conv.register_forward_hook(lambda *_: None) for conv in network.up if watched]
         y = network(x)
         found.append([y, *torch.autograd.grad(y.square().sum(), list(network.parameters()))])
-        if handle:
+        for handle in handles:
             handle.remove()
+    assert taken == list(network.up)
     for short, long in zip(*found, strict=True):
         torch.testing.assert_close(short, long, rtol=1e-9, atol=1e-9)
+
+
+def test_the_short_cut_is_left_where_pictures_are_too_wide_for_it():
+    assert unet._pays(nn.Conv2d(1024, 256, 3, 1, 1), 16, 12)  # CP-VTON's
+    assert unet._pays(nn.Conv2d(128, 4, 3, 1, 1), 128, 96)
+    assert not unet._pays(nn.Conv2d(256, 64, 3, 1, 1), 256, 192)  # at 1024 x 768
+    assert not unet._pays(nn.Conv2d(16, 8, 3, 1, 1), 16, 12)

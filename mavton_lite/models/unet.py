@@ -86,9 +86,8 @@ class UNet(nn.Module):
 
     def _raise(self, x: Tensor, conv: nn.Conv2d) -> Tensor:
         """Enlarged, then convolved.   Shape: (B, c, H, W) -> (B, c', 2 H, 2 W)."""
-        taps = conv.weight[0, 0].numel() * conv.out_channels
         watched = conv._forward_hooks or conv._forward_pre_hooks
-        if x.device.type != "cpu" or 2 * taps > conv.in_channels or watched:
+        if x.device.type != "cpu" or watched or not _pays(conv, *x.shape[2:]):
             return conv(self._enlarge(x))
         return _mix_then_place(x, conv, self._enlarge)
 
@@ -98,17 +97,37 @@ class UNet(nn.Module):
         return F.interpolate(x, scale_factor=2, mode=self.upsample, align_corners=corners)
 
 
+def _pays(conv: nn.Conv2d, height: int, width: int) -> bool:
+    """Whether `_mix_then_place` is faster: its second half has little to do beside what its first half saves.
+
+    Multiplications an output and pixel of (height, width): 36 c directly; 9 c to mix and 18 W + 12 H to place.
+    """
+    into, out = conv.in_channels, conv.out_channels
+    return 18 * width + 12 * height <= 27 * into / 2 or 18 * out <= into  # few outputs: convolutions are slow at these
+
+
 def _mix_then_place(x: Tensor, conv: nn.Conv2d, enlarge: Callable[[Tensor], Tensor]) -> Tensor:
-    """`conv(enlarge(x))` for a convolution of few outputs and many inputs, in half the time on a CPU.
+    """`conv(enlarge(x))` for a 3 x 3 convolution, with about a quarter of its multiplications.
 
     Enlarging treats every channel alike, so the channels may be mixed before it: one product for each output and tap of
-    the kernel, on a quarter of the pixels; each product, enlarged, is then added where its tap would have read it.
+    the kernel, on a quarter of the pixels. What is left is the same for every channel and separable: across, then down,
+    each place takes what its three taps would have read in the enlarged line.
+    Shape: (B, c, H, W) -> (B, c', 2 H, 2 W).
     """
-    out, into, rows, columns = conv.weight.shape
-    # `fold` puts a tap to the other side of its middle than the one a convolution reads it from
-    kernel = conv.weight.flip(2, 3).permute(0, 2, 3, 1).reshape(out * rows * columns, into, 1, 1)
-    mixed = enlarge(F.conv2d(x, kernel).contiguous())  # (B, c' taps, 2 H, 2 W)
-    if isinstance(conv.padding, str) or conv.bias is None:
-        raise ValueError("wanted a convolution with a bias, its padding in numbers")
-    placed = F.fold(mixed.flatten(2), mixed.shape[2:], (rows, columns), padding=conv.padding)
-    return placed + conv.bias[:, None, None]
+    b, into, h, w = x.shape
+    out = conv.out_channels
+    if conv.kernel_size != (3, 3) or conv.padding != (1, 1) or conv.bias is None:
+        raise ValueError(f"wanted a 3 x 3 convolution with a border of 1 and a bias, got {conv}")
+    taps = conv.weight.permute(3, 2, 0, 1).reshape(9 * out, into)  # (across, down, c')
+    mixed = F.linear(x.permute(0, 2, 3, 1), taps)  # (B, H, W, 9 c')
+    across = _placing(w, enlarge, mixed) @ mixed.view(b, h, 3 * w, 3 * out)  # (B, H, 2 W, 3 c')
+    lines = across.view(b, h, 2 * w, 3, out).transpose(2, 3).reshape(b, 3 * h, 2 * w * out)
+    placed = (_placing(h, enlarge, mixed) @ lines).view(b, 2 * h, 2 * w, out)
+    return (placed + conv.bias.to(placed.dtype)).permute(0, 3, 1, 2)  # channels last in memory
+
+
+def _placing(length: int, enlarge: Callable[[Tensor], Tensor], like: Tensor) -> Tensor:
+    """What each place of an enlarged line takes of its pixels' three taps.   Shape: -> (2 length, length * 3)."""
+    pixels = torch.eye(length, dtype=like.dtype, device=like.device)[None, :, :, None]  # a channel a pixel
+    line = F.pad(enlarge(pixels)[0, ..., 0], (1, 1))  # (length, 2 length + 2): nothing beyond the ends
+    return line.unfold(1, 2 * length, 1).flatten(0, 1).T  # tap k reads k - 1 to the right of the place
