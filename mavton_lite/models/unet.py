@@ -98,12 +98,13 @@ class UNet(nn.Module):
 
 
 def _pays(conv: nn.Conv2d, height: int, width: int) -> bool:
-    """Whether `_mix_then_place` is faster: its second half has little to do beside what its first half saves.
+    """Whether `_mix_then_place` is faster: placing takes at most half of the multiplications that mixing saves.
 
-    Multiplications an output and pixel of (height, width): 36 c directly; 9 c to mix and 18 W + 12 H to place.
+    An output and pixel of (height, width) takes 36 c multiplications directly, 9 c to mix and 18 W + 12 H to place.
     """
-    into, out = conv.in_channels, conv.out_channels
-    return 18 * width + 12 * height <= 27 * into / 2 or 18 * out <= into  # few outputs: convolutions are slow at these
+    saved, placing = 27 * conv.in_channels, 18 * width + 12 * height
+    few = 18 * conv.out_channels <= conv.in_channels  # of few outputs convolutions are slow, whatever they multiply
+    return 2 * placing <= saved or few
 
 
 def _mix_then_place(x: Tensor, conv: nn.Conv2d, enlarge: Callable[[Tensor], Tensor]) -> Tensor:
